@@ -1,0 +1,46 @@
+"""Every exception that hoiset raises on purpose; the message says what was found, what was expected and the next step."""
+
+
+class HoisetError(Exception):
+    """Base of all of the package's own errors."""
+
+
+class RecipeError(HoisetError):
+    """A recipe is unknown, malformed, or not the one that an output directory belongs to."""
+
+
+class SourceError(HoisetError):
+    """A source cannot be listed: no such directory, unreadable annotations, contradictory rows."""
+
+
+class VideoError(HoisetError):
+    """A video cannot be probed or decoded."""
+
+
+class BackendUnavailable(HoisetError):
+    """A model cannot be started; the message holds the line that gets it."""
+
+
+class ClipError(HoisetError):
+    """One clip cannot be reconstructed. It costs that clip only; ``reason`` goes into its status row."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class SchemaError(HoisetError):
+    """A sample, shard or index does not match the schema."""
+
+
+class DatasetError(HoisetError):
+    """A dataset directory is missing, incomplete or damaged."""
+
+
+class FilterError(HoisetError):
+    """A filter names an unknown field or has a value of the wrong type."""
+
+
+class MissingDependency(HoisetError):
+    """An optional package is needed; the message holds the extra that installs it."""

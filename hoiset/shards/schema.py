@@ -1,0 +1,180 @@
+"""Schema v2: the one place that knows which members a sample has.
+
+Writer, reader, verify, index, the Hub features and the docs are generated from :data:`SCHEMA`. A sample is a clip; every
+clip has exactly the same members, and absence is a value (NaN, an ``absent`` code, an empty list), never a missing file.
+
+**Convention:** metres, radians, seconds, pixels. Camera frame: OpenCV (x right, y down, z forward). ``T_a_b`` maps points
+of b to a. Pixel (0, 0) is the centre of the top-left pixel. Hands axis: 0 = left, 1 = right. Joints: wrist, then thumb,
+index, middle, ring, little, each from palm to tip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Literal
+
+import numpy as np
+
+SCHEMA_VERSION = "2"
+N_HANDS = 2
+N_JOINTS = 21
+MAX_OBJECTS = 8
+FINGERTIPS = (4, 8, 12, 16, 20)
+PARTITIONS = ("train", "validation", "test")
+KEY_PATTERN = r"[A-Za-z0-9_-]+"
+
+
+class HandSource(IntEnum):
+    """Where a frame's hand comes from."""
+
+    ABSENT = 0
+    OBSERVED = 1
+    INFILLED = 2
+
+
+class ObjectSource(IntEnum):
+    """Where a frame's object pose comes from."""
+
+    ABSENT = 0
+    OBSERVED = 1
+    STATIC_LOCKED = 2
+    HAND_BOUND = 3
+    INFILLED = 4
+
+
+class ObjectState(IntEnum):
+    """What is happening to an object in a frame."""
+
+    ABSENT = 0
+    STATIC = 1
+    MOVING = 2
+    GRASPED_LEFT = 3
+    GRASPED_RIGHT = 4
+    GRASPED_BOTH = 5
+
+
+Layer = Literal["core", "video"]
+Sample = Mapping[str, Any]
+"""Member name -> value: ndarray for ``.npy``, dict for ``.json``, bytes for everything else."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a sample.
+
+    Attributes:
+        name: Member name, the part of the file name after the key and the first dot.
+        layer: The series of tars it lives in.
+        dtype: numpy dtype string for ``.npy`` members, else ``None``.
+        shape: Shape with ``"T"`` for the number of frames, for ``.npy`` members.
+        doc: Meaning, unit and frame, in one line.
+    """
+
+    name: str
+    layer: str
+    dtype: str | None
+    shape: tuple[int | str, ...] | None
+    doc: str
+
+    @property
+    def is_array(self) -> bool:
+        """Whether the member is a ``.npy`` array."""
+        return self.dtype is not None
+
+
+def _array(name: str, dtype: str, shape: tuple[int | str, ...], doc: str) -> Member:
+    return Member(f"{name}.npy", "core", dtype, shape, doc)
+
+
+SCHEMA: tuple[Member, ...] = (
+    Member("clip.json", "core", None, None, "words, source, camera, objects, grasps, quality, provenance"),
+    _array("time", "<f8", ("T",), "seconds from the clip's start"),
+    _array("hand_joints", "<f4", ("T", 2, 21, 3), "joints, camera frame, m"),
+    _array("hand_joints_2d", "<f4", ("T", 2, 21, 2), "joints in the image, px"),
+    _array("hand_wrist", "<f4", ("T", 2, 4, 4), "T_camera_wrist"),
+    _array("hand_mano", "<f4", ("T", 2, 61), "MANO orientation 3, pose 45, shape 10, translation 3; NaN without a model"),
+    _array("hand_source", "|u1", ("T", 2), "0 absent, 1 observed, 2 infilled"),
+    _array("hand_score", "<f4", ("T", 2), "confidence 0..1, 0 where absent"),
+    _array("object_pose", "<f4", ("T", 8, 4, 4), "T_camera_object"),
+    _array("object_source", "|u1", ("T", 8), "0 absent, 1 observed, 2 static_locked, 3 hand_bound, 4 infilled"),
+    _array("object_state", "|u1", ("T", 8), "0 absent, 1 static, 2 moving, 3 grasped_left, 4 grasped_right, 5 grasped_both"),
+    _array("contact", "<f4", ("T", 2, 8), "least fingertip-to-surface distance, m"),
+    Member("objects.glb", "core", None, None, "one mesh per object (node object_<i>), in the object's frame, m"),
+    Member("rgb.mp4", "video", None, None, "H.264, yuv420p, GOP at most 8, no B-frames; frame i is time[i]"),
+)
+
+CLIP_FIELDS: dict[str, Any] = {
+    "key": "string",
+    "source": {"uid": "string", "url": "string", "start_s": "float64", "end_s": "float64", "licence": "string"},
+    "camera": {
+        "K": [["float64"]],
+        "width": "int32",
+        "height": "int32",
+        "focal_source": "string",
+        "gravity": ["float64"],
+        "gravity_source": "string",
+        "scale_source": "string",
+    },
+    "text": {"action": "string", "verb": "string", "verb_source": "string", "objects": ["string"], "summary": "string"},
+    "objects": [
+        {
+            "label": "string",
+            "label_source": "string",
+            "extent_m": ["float64"],
+            "mesh_source": "string",
+            "depth_source": "string",
+            "manipulated": "bool",
+            "confidence": "float64",
+        }
+    ],
+    "grasps": [{"hand": "string", "object": "int32", "start_s": "float64", "end_s": "float64"}],
+    "dropped": [{"what": "string", "reason": "string"}],
+    "quality": {
+        "score": "float64",
+        "hand_valid_ratio": "float64",
+        "hand_infilled_ratio": "float64",
+        "hand_reprojection": "float64",
+        "object_visible_ratio": "float64",
+        "object_mask_iou": "float64",
+    },
+    "provenance": {
+        "hoiset": "string",
+        "recipe": "string",
+        "recipe_digest": "string",
+        "profile": "string",
+        "stages": [{"name": "string", "version": "string", "backend": "string", "digest": "string"}],
+        "fallbacks": ["string"],
+    },
+}
+"""The struct in ``clip.json``: leaf values are Arrow type names, ``[x]`` is a list of x; any leaf may be null."""
+
+
+def members(layer: str) -> tuple[Member, ...]:
+    """The members of one layer, in file order (sorted by name, as they stand in the tar)."""
+    return tuple(sorted((m for m in SCHEMA if m.layer == layer), key=lambda m: m.name))
+
+
+def layers() -> tuple[str, ...]:
+    """All layers of the schema, in the order of the table."""
+    return tuple(dict.fromkeys(m.layer for m in SCHEMA))
+
+
+def empty_arrays(n_frames: int) -> dict[str, np.ndarray]:
+    """All array members of a clip in which nothing was found.
+
+    Args:
+        n_frames: T, the number of frames.
+
+    Returns:
+        Member name -> array: floats are NaN (``hand_score`` is 0), codes are 0 (absent).
+    """
+    out: dict[str, np.ndarray] = {}
+    for m in SCHEMA:
+        if m.dtype is None or m.shape is None:
+            continue
+        shape = tuple(n_frames if s == "T" else int(s) for s in m.shape)
+        fill = np.nan if m.dtype.startswith("<f") and m.name != "hand_score.npy" else 0
+        out[m.name] = np.full(shape, fill, dtype=m.dtype)
+    return out
