@@ -1,1 +1,4 @@
-""""""
+"""The dataset card: YAML that declares every config and feature, and a body made from the data."""
+
+from hoiset.cards.card import write_card as write_card
+from hoiset.cards.finish import finish_version as finish_version

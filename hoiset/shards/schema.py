@@ -24,6 +24,8 @@ MAX_OBJECTS = 8
 FINGERTIPS = (4, 8, 12, 16, 20)
 PARTITIONS = ("train", "validation", "test")
 KEY_PATTERN = r"[A-Za-z0-9_-]+"
+MAX_KEY_LENGTH = 80
+"""A key and the longest member name must fit into the 100 characters of a USTAR name."""
 
 
 class HandSource(IntEnum):
@@ -94,12 +96,16 @@ SCHEMA: tuple[Member, ...] = (
     _array("hand_joints", "<f4", ("T", 2, 21, 3), "joints, camera frame, m"),
     _array("hand_joints_2d", "<f4", ("T", 2, 21, 2), "joints in the image, px"),
     _array("hand_wrist", "<f4", ("T", 2, 4, 4), "T_camera_wrist"),
-    _array("hand_mano", "<f4", ("T", 2, 61), "MANO orientation 3, pose 45, shape 10, translation 3; NaN without a model"),
+    _array(
+        "hand_mano", "<f4", ("T", 2, 61), "MANO orientation 3, pose 45, shape 10, translation 3; NaN without a model"
+    ),
     _array("hand_source", "|u1", ("T", 2), "0 absent, 1 observed, 2 infilled"),
     _array("hand_score", "<f4", ("T", 2), "confidence 0..1, 0 where absent"),
     _array("object_pose", "<f4", ("T", 8, 4, 4), "T_camera_object"),
     _array("object_source", "|u1", ("T", 8), "0 absent, 1 observed, 2 static_locked, 3 hand_bound, 4 infilled"),
-    _array("object_state", "|u1", ("T", 8), "0 absent, 1 static, 2 moving, 3 grasped_left, 4 grasped_right, 5 grasped_both"),
+    _array(
+        "object_state", "|u1", ("T", 8), "0 absent, 1 static, 2 moving, 3 grasped_left, 4 grasped_right, 5 grasped_both"
+    ),
     _array("contact", "<f4", ("T", 2, 8), "least fingertip-to-surface distance, m"),
     Member("objects.glb", "core", None, None, "one mesh per object (node object_<i>), in the object's frame, m"),
     Member("rgb.mp4", "video", None, None, "H.264, yuv420p, GOP at most 8, no B-frames; frame i is time[i]"),

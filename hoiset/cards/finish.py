@@ -1,0 +1,36 @@
+"""The last step of a build: index, figures, manifest and card, in the order in which they need each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hoiset.cards.card import write_card
+from hoiset.shards.index import write_index
+from hoiset.shards.manifest import write_manifest
+from hoiset.shards.writer import ShardRecord
+
+
+def finish_version(
+    root: Path,
+    version: str,
+    *,
+    shards: Iterable[ShardRecord],
+    rows: Iterable[Mapping[str, Any]],
+    recipe: Mapping[str, Any],
+    backends: Iterable[Mapping[str, Any]] = (),
+) -> None:
+    """Write everything of a version that is not a shard; may be called again after a kill, with the same result.
+
+    Args:
+        root: Dataset root.
+        version: Name of the version (the recipe's).
+        shards: :attr:`UnitWriter.records` of all units.
+        rows: :attr:`UnitWriter.rows` of all units.
+        recipe: The recipe as plain JSON types.
+        backends: See :func:`hoiset.shards.manifest.write_manifest`.
+    """
+    write_index(root, version, rows)
+    write_manifest(root, version, shards, recipe=recipe, backends=backends)
+    write_card(root, version)

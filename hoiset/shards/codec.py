@@ -1,0 +1,126 @@
+"""Members to bytes and back: ``.npy`` without pickle, canonical JSON, everything else verbatim."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hoiset.errors import SchemaError
+from hoiset.shards.schema import CLIP_FIELDS, Member
+
+
+def encode(member: Member, value: Any) -> bytes:
+    """Encode one member.
+
+    Args:
+        member: Its row in the schema.
+        value: ndarray for ``.npy``, mapping for ``.json``, bytes otherwise.
+
+    Returns:
+        The file's bytes; equal values give equal bytes.
+
+    Raises:
+        SchemaError: The value cannot be encoded as this member.
+    """
+    if member.is_array:
+        return encode_npy(np.asarray(value))
+    if member.name.endswith(".json"):
+        return canonical_json(conform(value, CLIP_FIELDS))
+    return bytes(value)
+
+
+def decode(member: Member, data: bytes) -> Any:
+    """Decode one member; the inverse of :func:`encode`.
+
+    Raises:
+        SchemaError: The bytes are not such a member.
+    """
+    if member.is_array:
+        return decode_npy(data, member.name)
+    if member.name.endswith(".json"):
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise SchemaError(f"{member.name}: found bytes that are not JSON ({error}), expected a struct") from error
+    return data
+
+
+def encode_npy(array: np.ndarray) -> bytes:
+    """``.npy`` version 1.0 bytes, C order."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def decode_npy(data: bytes, name: str = "array") -> np.ndarray:
+    """Array from ``.npy`` bytes; never unpickles.
+
+    Raises:
+        SchemaError: Not a ``.npy`` file, an object array, or data of another length than the header says.
+    """
+    buffer = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(buffer)
+        if version != (1, 0):
+            raise ValueError(f"format version {version}")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(buffer)
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise SchemaError(f"{name}: found bytes that are not a .npy 1.0 array ({error})") from error
+    expected = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or fortran or len(data) - buffer.tell() != expected:
+        raise SchemaError(
+            f"{name}: found {len(data) - buffer.tell()} bytes of data after a header of {dtype} {shape}, "
+            f"expected {expected} in C order and no objects"
+        )
+    return np.frombuffer(data, dtype, offset=buffer.tell()).reshape(shape)
+
+
+def canonical_json(value: Any, *, indent: int | None = None) -> bytes:
+    """JSON with sorted keys, fixed separators, ``null`` for NaN, and floats as Python prints them.
+
+    Raises:
+        SchemaError: The value holds something that JSON does not know, or an infinity.
+    """
+    separators = (",", ":") if indent is None else (",", ": ")
+    try:
+        text = json.dumps(
+            plain(value), sort_keys=True, ensure_ascii=False, allow_nan=False, separators=separators, indent=indent
+        )
+        return text.encode() + (b"" if indent is None else b"\n")
+    except (TypeError, ValueError, UnicodeEncodeError) as error:
+        raise SchemaError(f"cannot write as JSON: {error}") from error
+
+
+def plain(value: Any) -> Any:
+    """Python's own types from numpy's, tuples as lists, NaN as ``None``."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return value
+
+
+def conform(value: Any, fields: Any) -> Any:
+    """``value`` with its leaves in the types that ``fields`` declares (an int where a float stands becomes a float).
+
+    Structure is taken as it is; :func:`hoiset.shards.schema.validate_sample` judges it.
+    """
+    value = plain(value)
+    if isinstance(fields, dict) and isinstance(value, dict):
+        return {name: conform(v, fields[name]) if name in fields else v for name, v in value.items()}
+    if isinstance(fields, list) and isinstance(value, list):
+        return [conform(v, fields[0]) for v in value]
+    if fields == "float64" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value

@@ -1,0 +1,163 @@
+"""The clip index: one row a clip, with what can be filtered on and where every member's bytes stand.
+
+Rows are made while the samples are written (:attr:`hoiset.shards.writer.UnitWriter.rows`), so that building the index reads
+no shard. Members stand in one list column of (layer, member, shard, offset, size): adding a layer adds entries and changes
+no type, and a version from which a layer was left out simply lacks its entries.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hoiset.errors import DatasetError, SchemaError
+from hoiset.shards.atomic import write_atomic
+from hoiset.shards.codec import plain
+from hoiset.shards.schema import CLIP_FIELDS, ObjectState, Sample
+
+
+def _quality_columns() -> dict[str, str]:
+    """Field of ``clip.json``'s quality -> index column."""
+    return {name: "quality" if name == "score" else name for name in CLIP_FIELDS["quality"]}
+
+
+def index_schema() -> pa.Schema:
+    """Arrow schema of the index."""
+    words = pa.list_(pa.string())
+    span = {"layer": pa.string(), "member": pa.string(), "shard": pa.string(), "offset": pa.int64(), "size": pa.int64()}
+    columns: dict[str, pa.DataType] = {
+        **dict.fromkeys(("key", "partition", "uid", "url", "licence"), pa.string()),
+        **dict.fromkeys(("start_s", "end_s", "duration_s"), pa.float64()),
+        "n_frames": pa.int32(),
+        "fps": pa.float64(),
+        **dict.fromkeys(("width", "height"), pa.int32()),
+        **dict.fromkeys(("focal_source", "action", "verb"), pa.string()),
+        **dict.fromkeys(("nouns", "labels"), words),
+        **dict.fromkeys(("n_objects", "n_manipulated"), pa.int32()),
+        **dict.fromkeys(("states", "grasps"), words),
+        **dict.fromkeys(_quality_columns().values(), pa.float64()),
+        "members": pa.list_(pa.struct(span)),
+    }
+    return pa.schema(columns)
+
+
+def index_path(version: str) -> str:
+    """Path of the index relative to the dataset's root."""
+    return f"index/{version}.parquet"
+
+
+def index_row(sample: Sample, partition: str) -> dict[str, Any]:
+    """The index row of a valid sample, all but ``members``.
+
+    Args:
+        sample: At least its core members.
+        partition: ``train``, ``validation`` or ``test``.
+
+    Returns:
+        Column -> value in plain JSON types, so that it may rest in a unit's record.
+    """
+    clip, time = sample["clip.json"], np.asarray(sample["time.npy"])
+    step = float(np.median(np.diff(time))) if len(time) > 1 else None
+    row = {
+        "key": clip["key"],
+        "partition": partition,
+        **{name: clip["source"][name] for name in ("uid", "url", "licence", "start_s", "end_s")},
+        "duration_s": float(time[-1]) + (step or 0.0),
+        "n_frames": len(time),
+        "fps": 1.0 / step if step else None,
+        **{name: clip["camera"][name] for name in ("width", "height", "focal_source")},
+        **{name: clip["text"][name] for name in ("action", "verb")},
+        "nouns": clip["text"]["objects"],
+        "labels": [o["label"] for o in clip["objects"]],
+        "n_objects": len(clip["objects"]),
+        "n_manipulated": sum(bool(o["manipulated"]) for o in clip["objects"]),
+        "states": _states(sample["object_state.npy"]),
+        "grasps": _grasps(sample["object_state.npy"]),
+        **{column: clip["quality"][name] for name, column in _quality_columns().items()},
+    }
+    return plain(row)
+
+
+def _states(state: np.ndarray) -> list[str]:
+    """Names of the states that occur, in the order of their codes, without ``absent``."""
+    present = set(np.unique(state).tolist())
+    return [s.name.lower() for s in ObjectState if s.value in present and s is not ObjectState.ABSENT]
+
+
+def _grasps(state: np.ndarray) -> list[str]:
+    """Hands that grasp something; ``both`` when they hold the same object at once (then ``left`` and ``right`` too)."""
+    both = bool((state == ObjectState.GRASPED_BOTH).any())
+    left = both or bool((state == ObjectState.GRASPED_LEFT).any())
+    right = both or bool((state == ObjectState.GRASPED_RIGHT).any())
+    return [name for name, there in (("left", left), ("right", right), ("both", both)) if there]
+
+
+def write_index(root: Path, version: str, rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Write ``index/<version>.parquet``.
+
+    Args:
+        root: Dataset root.
+        version: Name of the version.
+        rows: :attr:`UnitWriter.rows` of all units, in any order; equal rows give equal bytes.
+
+    Returns:
+        The file.
+
+    Raises:
+        SchemaError: Two rows have one key, or a row has other columns than the index.
+        DatasetError: The disk refuses.
+    """
+    schema = index_schema()
+    ordered = sorted(rows, key=lambda row: row["key"])
+    for a, b in zip(ordered, ordered[1:], strict=False):
+        if a["key"] == b["key"]:
+            raise SchemaError(f"index: found the key {a['key']!r} twice, expected unique keys")
+    for row in ordered:
+        if set(row) != set(schema.names):
+            odd = ", ".join(sorted(set(row) ^ set(schema.names)))
+            raise SchemaError(
+                f"index: found a row of {row['key']!r} that differs in {odd}, expected the index's columns"
+            )
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([dict(r) for r in ordered], schema=schema), buffer, compression="zstd")
+    path = Path(root) / index_path(version)
+    write_atomic(path, buffer.getvalue())
+    return path
+
+
+def read_index(root: Path, version: str, columns: list[str] | None = None) -> pa.Table:
+    """Read the index of a version, sorted by key.
+
+    Args:
+        root: Dataset root.
+        version: Name of the version.
+        columns: Only these columns; all by default.
+
+    Raises:
+        DatasetError: No such dataset or version (the message lists what is there), or not such a file.
+    """
+    root = Path(root)
+    path = root / index_path(version)
+    if version not in list_versions(root):
+        there = ", ".join(list_versions(root)) or "none"
+        raise DatasetError(f"{root} has no version {version!r} with an index; versions there: {there}")
+    try:
+        table = pq.read_table(path, columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DatasetError(f"{path} is not a readable index ({error}); build it again") from error
+    expected = index_schema()
+    wanted = pa.schema([expected.field(name) for name in columns or expected.names])
+    if not table.schema.equals(wanted):
+        raise DatasetError(f"{path}: found other columns than this version of hoiset writes; build it again")
+    return table
+
+
+def list_versions(root: Path) -> list[str]:
+    """Versions that have an index in ``root``."""
+    return sorted(p.stem for p in (Path(root) / "index").glob("*.parquet"))

@@ -1,0 +1,197 @@
+"""Deterministic USTAR shards: equal samples give equal bytes, and a shard is whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from hoiset.errors import SchemaError
+from hoiset.shards import codec
+from hoiset.shards.atomic import atomic_file
+from hoiset.shards.index import index_row
+from hoiset.shards.schema import Sample, layers, members
+from hoiset.shards.validate import validate_sample
+
+Span = tuple[int, int]
+"""Offset of a member's data in its shard and its size, both in bytes."""
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """What there is to know of a finished shard.
+
+    Attributes:
+        path: Relative to the dataset's root, POSIX.
+        layer: Layer of the schema.
+        partition: ``train``, ``validation`` or ``test``.
+        bytes: Size of the file.
+        sha256: Hex digest of the file.
+        keys: Sample keys in the order of the file.
+        spans: key -> member name -> (offset of the data, size).
+    """
+
+    path: str
+    layer: str
+    partition: str
+    bytes: int
+    sha256: str
+    keys: tuple[str, ...]
+    spans: Mapping[str, Mapping[str, Span]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict for a unit's record."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> ShardRecord:
+        """Inverse of :meth:`to_json`, also after a round trip through JSON."""
+        spans = {k: {m: (int(o), int(n)) for m, (o, n) in v.items()} for k, v in data["spans"].items()}
+        return ShardRecord(**{**data, "keys": tuple(data["keys"]), "spans": spans})
+
+
+def shard_path(version: str, layer: str, partition: str, number: int) -> str:
+    """Path of a shard relative to the dataset's root: ``data/<version>/<layer>/<partition>-00000.tar``."""
+    return f"data/{version}/{layer}/{partition}-{number:05d}.tar"
+
+
+class _Tar:
+    """Appends members to an open file and keeps their spans."""
+
+    def __init__(self, file: BinaryIO, layer: str) -> None:
+        self.layer = layer
+        self.spans: dict[str, dict[str, Span]] = {}
+        self.size = 0
+        self._file = file
+        self._hash = hashlib.sha256()
+
+    def _put(self, data: bytes) -> None:
+        self._file.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+
+    def add(self, key: str, encoded: Mapping[str, bytes]) -> None:
+        spans: dict[str, Span] = {}
+        for name in sorted(encoded):
+            info = tarfile.TarInfo(f"{key}.{name}")  # mtime, uid and gid are 0 and the mode is 0644 by default
+            info.size = len(encoded[name])
+            self._put(info.tobuf(tarfile.USTAR_FORMAT))
+            spans[name] = (self.size, info.size)
+            self._put(encoded[name])
+            self._put(bytes(-info.size % tarfile.BLOCKSIZE))
+        self.spans[key] = spans
+
+    def finish(self, path: str, partition: str) -> ShardRecord:
+        end = self.size + 2 * tarfile.BLOCKSIZE
+        self._put(bytes(2 * tarfile.BLOCKSIZE + -end % tarfile.RECORDSIZE))
+        return ShardRecord(
+            path, self.layer, partition, self.size, self._hash.hexdigest(), tuple(self.spans), self.spans
+        )
+
+
+class UnitWriter:
+    """Writes the shards of one unit, one per layer, from one stream of samples; never holds more than one sample.
+
+    The shards appear under their final names when the ``with`` block ends well. After an exception nothing is left. A unit
+    to which no sample was added leaves no file and no record.
+
+    Example::
+
+        with UnitWriter(root, "v2", "train", 0) as unit:
+            for sample in samples:
+                unit.add(sample)
+        unit.records, unit.rows
+
+    Attributes:
+        records: One :class:`ShardRecord` a layer, once the block has ended.
+        rows: One index row a sample (plain JSON types), once the block has ended.
+    """
+
+    def __init__(
+        self, root: Path, version: str, partition: str, number: int, layer_names: tuple[str, ...] | None = None
+    ) -> None:
+        self.records: tuple[ShardRecord, ...] = ()
+        self.rows: tuple[dict[str, Any], ...] = ()
+        self.partition = partition
+        self._root = Path(root)
+        self._paths = {layer: shard_path(version, layer, partition, number) for layer in layer_names or layers()}
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._tars: dict[str, _Tar] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> UnitWriter:
+        return self
+
+    def add(self, sample: Sample) -> None:
+        """Append one sample to every layer of the unit; its key is ``clip.json``'s.
+
+        Raises:
+            SchemaError: The sample is not valid or its key is already in the unit; nothing was written then.
+            DatasetError: The disk refuses.
+        """
+        validate_sample(sample, tuple(self._paths))
+        key = str(sample["clip.json"]["key"])
+        if key in self._rows:
+            raise SchemaError(f"clip.json: found the key {key!r} twice in one unit, expected unique keys")
+        encoded = {layer: {m.name: codec.encode(m, sample[m.name]) for m in members(layer)} for layer in self._paths}
+        row = index_row(sample, self.partition)
+        if not self._tars:
+            self._open()
+        for layer, tar in self._tars.items():
+            tar.add(key, encoded[layer])
+        self._rows[key] = row
+
+    def _open(self) -> None:
+        for layer, path in self._paths.items():
+            self._tars[layer] = _Tar(self._stack.enter_context(atomic_file(self._root / path)), layer)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            records = tuple(tar.finish(self._paths[layer], self.partition) for layer, tar in self._tars.items())
+        self.records = records
+        self.rows = tuple(
+            {**row, "members": [s for r in records for s in _member_rows(r, key)]} for key, row in self._rows.items()
+        )
+
+
+def _member_rows(record: ShardRecord, key: str) -> list[dict[str, Any]]:
+    return [
+        {"layer": record.layer, "member": name, "shard": record.path, "offset": offset, "size": size}
+        for name, (offset, size) in record.spans[key].items()
+    ]
+
+
+def write_shard(
+    root: Path, path: str, samples: Iterable[tuple[str, Sample]], layer: str, partition: str
+) -> ShardRecord:
+    """Write one shard of one layer.
+
+    Args:
+        root: Dataset root.
+        path: Of the shard, relative to ``root``.
+        samples: (key, sample) pairs; only the members of ``layer`` are looked at. Consumed lazily.
+        layer: Layer of the schema.
+        partition: Recorded in the result.
+
+    Raises:
+        SchemaError: A sample is not valid, or a key comes twice; no file is left.
+        DatasetError: The disk refuses.
+    """
+    with atomic_file(Path(root) / path) as file:
+        tar = _Tar(file, layer)
+        for key, sample in samples:
+            validate_sample(sample, (layer,), key=key)
+            if key in tar.spans:
+                raise SchemaError(f"{path}: found the key {key!r} twice, expected unique keys")
+            tar.add(key, {m.name: codec.encode(m, sample[m.name]) for m in members(layer)})
+        return tar.finish(path, partition)
