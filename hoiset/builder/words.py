@@ -24,8 +24,8 @@ _AUXILIARIES = _set("is are was were be being been am has have had can will woul
 _LINKS = _set(
     "of in on onto into to from with without at by for off over under out up down through across along around about "
     "above below behind beside between near next inside outside against toward towards away back again together apart "
-    "aside and or but then while when before after until as using via per than so if not there here it's which who that "
-    "upside upright again twice once only just also too very forth left right top bottom"
+    "aside and or but then while when before after until as using via per than so if not there here it's which who "
+    "that shut upside upright again twice once only just also too very forth left right top bottom"
 )
 _LEADS = _set("how to please then first firstly second next finally now lastly and afterwards step")
 _CONTROL_VERBS = _set("start begin continue keep try finish stop proceed learn attempt want need")
@@ -43,6 +43,7 @@ _CONTAINERS_OF = _set(
     "side front back left right middle end edge surface inside"
 )
 _NOT_THINGS = _set("way time side direction order place top front middle end edge motion position camera video")
+_CLAUSE_STARTS = _set("and then or it that which ,")
 _PARTICLES = _set("up out off away down on")
 _PARTICIPLES = ("ing", "ed", "en")
 
@@ -194,9 +195,13 @@ def _nouns_after(words: list[str], verb: int) -> tuple[str, ...]:
     """Heads of the noun phrases after the verb."""
     heads: list[str] = []
     phrase: list[str] = []
+    narrated = _is_third_person(
+        words[verb]
+    )  # then "and folds" goes on with the tale; after "Wash", "and spoons" does not
     for at in range(verb + 1, len(words) + 1):
         word = words[at] if at < len(words) else ","
-        if not _ends_phrase(words, at):
+        goes_on = at < len(words) and narrated and words[at - 1] in _CLAUSE_STARTS and _is_third_person(word)
+        if not (goes_on or _ends_phrase(words, at)):
             phrase.append(word)
             continue
         if word != "of" or not phrase or not {phrase[-1], *_lemmas(phrase[-1], "NOUN")} & _CONTAINERS_OF:

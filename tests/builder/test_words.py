@@ -117,6 +117,7 @@ Clean the windscreen|clean|windscreen
 Load film into a camera|load|film
 Adjust the washer\u2011jet angle with a needle|adjust|angle needle
 Attach the LEGO brick|attach|brick
+A hand holds a cloth, folds it and points at the bottle|hold|cloth bottle
 Build a snowfort|build|snowfort
 """.strip().splitlines()
 
