@@ -1,0 +1,21 @@
+"""Video in and out: real time stamps, display orientation, exact seeks, deterministic H.264.
+
+**Convention:** frames are (H, W, 3) uint8 RGB, upright as a player shows them, with square pixels, and of even height
+and width. Times are seconds after the first frame of the video stream, taken from the file's own time stamps: nothing
+assumes a constant frame rate.
+"""
+
+from hoiset.video.decode import decode_mp4_bytes, iter_frames, read_frames, sample_frames
+from hoiset.video.encode import encode_mp4
+from hoiset.video.probing import VideoProbe, count_frames, probe
+
+__all__ = [
+    "VideoProbe",
+    "count_frames",
+    "decode_mp4_bytes",
+    "encode_mp4",
+    "iter_frames",
+    "probe",
+    "read_frames",
+    "sample_frames",
+]
