@@ -1,1 +1,1 @@
-""""""
+"""The data on disk: schema, writer, reader, index, manifest, verify."""

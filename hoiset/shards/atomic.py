@@ -21,24 +21,38 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         path: Final name; parent directories are made.
 
     Yields:
-        The temporary file, open for writing.
+        The temporary file, open for writing. Write through :func:`writing` where the error should name ``path``.
 
     Raises:
-        DatasetError: The file cannot be written (no space, no permission, ...).
+        DatasetError: The file cannot be made or finished (no space, no permission, ...).
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        file = temporary.open("wb")
+    try:
         try:
-            with temporary.open("wb") as file:
-                yield file
+            yield file
+            with writing(path):
                 file.flush()
                 os.fsync(file.fileno())
+        finally:
+            with writing(path):
+                file.close()
+        with writing(path):
             temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    with writing(path):
         sync_directory(path.parent)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block into a DatasetError that names the file."""
+    try:
+        yield
     except OSError as error:
         raise DatasetError(
             f"cannot write {path}: {error.strerror or error}; free some space or choose another output directory"
@@ -47,7 +61,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path`` through :func:`atomic_file`."""
-    with atomic_file(path) as file:
+    with atomic_file(path) as file, writing(path):
         file.write(data)
 
 

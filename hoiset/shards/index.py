@@ -1,14 +1,15 @@
 """The clip index: one row a clip, with what can be filtered on and where every member's bytes stand.
 
-Rows are made while the samples are written (:attr:`hoiset.shards.writer.UnitWriter.rows`), so that building the index reads
-no shard. Members stand in one list column of (layer, member, shard, offset, size): adding a layer adds entries and changes
-no type, and a version from which a layer was left out simply lacks its entries.
+Rows are made while the samples are written (:attr:`hoiset.shards.writer.UnitWriter.rows`), so that building the index
+reads no shard. Members stand in one list column of (layer, member, shard, offset, size): adding a layer adds entries
+and changes no type, and a version from which a layer was left out simply lacks its entries.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ def write_index(root: Path, version: str, rows: Iterable[Mapping[str, Any]]) -> 
     """
     schema = index_schema()
     ordered = sorted(rows, key=lambda row: row["key"])
-    for a, b in zip(ordered, ordered[1:], strict=False):
+    for a, b in pairwise(ordered):
         if a["key"] == b["key"]:
             raise SchemaError(f"index: found the key {a['key']!r} twice, expected unique keys")
     for row in ordered:

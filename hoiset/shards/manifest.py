@@ -39,7 +39,7 @@ def write_manifest(
         version: Name of the version (the recipe's).
         shards: All shards of the version.
         recipe: The recipe as plain JSON types; ``recipe["verify"]["reprojection_share"]`` bounds ``hoiset verify``.
-        backends: One mapping a backend: ``name``, ``version``, ``weights`` (digest or ``""``) and whatever else is known.
+        backends: One mapping a backend: ``name``, ``version``, ``weights`` (digest or ``""``), and what else is known.
 
     Raises:
         DatasetError: The index is not there, or the disk refuses.

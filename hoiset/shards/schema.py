@@ -1,11 +1,12 @@
 """Schema v2: the one place that knows which members a sample has.
 
-Writer, reader, verify, index, the Hub features and the docs are generated from :data:`SCHEMA`. A sample is a clip; every
-clip has exactly the same members, and absence is a value (NaN, an ``absent`` code, an empty list), never a missing file.
+Writer, reader, verify, index, the Hub features and the docs are generated from :data:`SCHEMA`. A sample is a clip;
+every clip has exactly the same members, and absence is a value (NaN, an ``absent`` code, an empty list), never a
+missing file.
 
-**Convention:** metres, radians, seconds, pixels. Camera frame: OpenCV (x right, y down, z forward). ``T_a_b`` maps points
-of b to a. Pixel (0, 0) is the centre of the top-left pixel. Hands axis: 0 = left, 1 = right. Joints: wrist, then thumb,
-index, middle, ring, little, each from palm to tip.
+**Convention:** metres, radians, seconds, pixels. Camera frame: OpenCV (x right, y down, z forward). ``T_a_b`` maps
+points of b to a. Pixel (0, 0) is the centre of the top-left pixel. Hands axis: 0 = left, 1 = right. Joints: wrist, then
+thumb, index, middle, ring, little, each from palm to tip.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def mismatches(
         structure = list(_length_mismatches(sample, wanted))
     yield from structure
     if not structure and any(m.layer == "core" for m in wanted):
-        yield from _clip_values(sample["clip.json"], sample["time.npy"])
+        yield from _clip_values(sample["clip.json"])
         yield from _time_values(sample["time.npy"])
         yield from _code_values(sample)
         yield from _hand_values(sample)
@@ -148,7 +148,7 @@ def _length_mismatches(sample: Sample, wanted: list[Member]) -> Iterator[Mismatc
             yield Mismatch(m.name, f"{len(sample[m.name])} frames", f"{n_frames}, as time.npy")
 
 
-def _clip_values(clip: dict[str, Any], time: np.ndarray) -> Iterator[Mismatch]:
+def _clip_values(clip: dict[str, Any]) -> Iterator[Mismatch]:
     camera, n_objects = clip["camera"], len(clip["objects"])
     K = camera["K"]
     if [len(row) for row in K] != [3, 3, 3] or not all(_is_finite(x) for row in K for x in row):

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from hoiset.errors import SchemaError
 from hoiset.shards import codec
-from hoiset.shards.atomic import atomic_file
+from hoiset.shards.atomic import atomic_file, writing
 from hoiset.shards.index import index_row
 from hoiset.shards.schema import Sample, layers, members
 from hoiset.shards.validate import validate_sample
@@ -63,15 +63,17 @@ def shard_path(version: str, layer: str, partition: str, number: int) -> str:
 class _Tar:
     """Appends members to an open file and keeps their spans."""
 
-    def __init__(self, file: BinaryIO, layer: str) -> None:
+    def __init__(self, file: BinaryIO, path: Path, layer: str) -> None:
         self.layer = layer
         self.spans: dict[str, dict[str, Span]] = {}
         self.size = 0
         self._file = file
+        self._path = path
         self._hash = hashlib.sha256()
 
     def _put(self, data: bytes) -> None:
-        self._file.write(data)
+        with writing(self._path):
+            self._file.write(data)
         self._hash.update(data)
         self.size += len(data)
 
@@ -97,8 +99,8 @@ class _Tar:
 class UnitWriter:
     """Writes the shards of one unit, one per layer, from one stream of samples; never holds more than one sample.
 
-    The shards appear under their final names when the ``with`` block ends well. After an exception nothing is left. A unit
-    to which no sample was added leaves no file and no record.
+    The shards appear under their final names when the ``with`` block ends well; after an exception in it none does. A
+    unit to which no sample was added leaves no file and no record.
 
     Example::
 
@@ -148,7 +150,8 @@ class UnitWriter:
 
     def _open(self) -> None:
         for layer, path in self._paths.items():
-            self._tars[layer] = _Tar(self._stack.enter_context(atomic_file(self._root / path)), layer)
+            file = self._stack.enter_context(atomic_file(self._root / path))
+            self._tars[layer] = _Tar(file, self._root / path, layer)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -188,7 +191,7 @@ def write_shard(
         DatasetError: The disk refuses.
     """
     with atomic_file(Path(root) / path) as file:
-        tar = _Tar(file, layer)
+        tar = _Tar(file, Path(root) / path, layer)
         for key, sample in samples:
             validate_sample(sample, (layer,), key=key)
             if key in tar.spans:

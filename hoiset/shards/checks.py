@@ -1,0 +1,89 @@
+"""Checks that look into members: frame counts, meshes, reprojection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float
+
+from hoiset import geometry, video
+from hoiset.errors import SchemaError, VideoError
+from hoiset.shards.glb import decode_objects
+from hoiset.shards.schema import HandSource, Sample
+
+REPROJECTION_PERCENTILE = 95.0
+
+
+def content_problems(sample: Sample, layer: str, reprojection_share: float, n_frames: int | None) -> Iterator[str]:
+    """What is wrong inside the members of a sample whose structure is right.
+
+    Args:
+        sample: The members of one layer.
+        layer: That layer.
+        reprojection_share: See :func:`reprojection_problem`.
+        n_frames: T of the clip, or ``None`` when not known; for the video layer.
+    """
+    if layer == "core":
+        problem = reprojection_problem(sample, reprojection_share)
+        if problem:
+            yield problem
+        n_objects = len(sample["clip.json"]["objects"])
+        try:
+            found = len(decode_objects(sample["objects.glb"]))
+        except SchemaError as error:
+            yield str(error)
+            return
+        if found != n_objects:
+            yield f"objects.glb: found {found} meshes, expected {n_objects}, as clip.json's objects"
+    elif layer == "video" and n_frames is not None:
+        try:
+            found = video.count_frames(bytes(sample["rgb.mp4"]))
+        except VideoError as error:
+            yield f"rgb.mp4: cannot be decoded ({error})"
+            return
+        if found != n_frames:
+            yield f"rgb.mp4: found {found} frames, expected {n_frames}, as time.npy"
+
+
+def reprojection_shares(
+    K: Float[np.ndarray, "3 3"], joints: Float[np.ndarray, "N 21 3"], joints_2d: Float[np.ndarray, "N 21 2"]
+) -> Float[np.ndarray, "N"]:
+    """Mean distance over the joints between projection and ``joints_2d``, as a share of the hand's size in the image.
+
+    The hand's size is the larger side of the box around its 2D joints, and at least one pixel.
+    """
+    distance = np.linalg.norm(geometry.project(K, joints) - joints_2d, axis=-1).mean(-1)
+    size = (joints_2d.max(-2) - joints_2d.min(-2)).max(-1)
+    return distance / np.maximum(size, 1.0)
+
+
+def reprojection_problem(sample: Sample, bound: float) -> str | None:
+    """Whether the joints reproject onto ``hand_joints_2d`` where the hand was observed.
+
+    Judged per hand and clip, at the 95th percentile of its observed frames, so that a single bad frame does not
+    condemn a clip and a hand that is wrong for a twentieth of it does. A joint at or behind the camera is a problem.
+
+    Args:
+        sample: At least clip.json and the hand members.
+        bound: Largest :func:`reprojection_shares` at that percentile.
+
+    Returns:
+        What is wrong, or ``None``.
+    """
+    K = np.array(sample["clip.json"]["camera"]["K"], np.float64)
+    for hand, name in enumerate(("left", "right")):
+        observed = sample["hand_source.npy"][:, hand] == HandSource.OBSERVED
+        if not observed.any():
+            continue
+        joints = sample["hand_joints.npy"][observed, hand].astype(np.float64)
+        shares = reprojection_shares(K, joints, sample["hand_joints_2d.npy"][observed, hand].astype(np.float64))
+        if np.isnan(shares).any():
+            return f"hand_joints.npy: found {int(np.isnan(shares).sum())} {name} hands with joints behind the camera"
+        worst = float(np.percentile(shares, REPROJECTION_PERCENTILE))
+        if worst > bound:
+            return (
+                f"hand_joints.npy: found the {name} hand's joints {worst:.3f} of its size away from hand_joints_2d "
+                f"(95th percentile of frames), expected at most {bound}"
+            )
+    return None

@@ -1,0 +1,317 @@
+"""Re-reads a whole dataset and says everything that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from hoiset.errors import DatasetError, HoisetError, SchemaError
+from hoiset.shards import codec
+from hoiset.shards.checks import content_problems
+from hoiset.shards.index import index_path, index_row, index_schema, read_index
+from hoiset.shards.manifest import digest, read_manifest
+from hoiset.shards.reader import TarMember, inside, iter_samples
+from hoiset.shards.schema import members
+from hoiset.shards.validate import mismatches
+
+DEFAULT_REPROJECTION_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        file: Relative to the root.
+        key: Of the sample, or ``""`` when it concerns the file.
+        what: What was found and what was expected.
+    """
+
+    file: str
+    key: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}{f' [{self.key}]' if self.key else ''}: {self.what}"
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What a verification found.
+
+    Attributes:
+        versions: Versions that were verified.
+        problems: All problems, by file and key.
+        n_files: Files hashed.
+        n_samples: Samples read, each counted once over its layers.
+        n_frames: Frames of those samples.
+        n_bytes: Bytes hashed.
+    """
+
+    versions: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    n_files: int = 0
+    n_samples: int = 0
+    n_frames: int = 0
+    n_bytes: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+@dataclass
+class _Found:
+    """What reading one file gave."""
+
+    problems: list[Problem] = field(default_factory=list)
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    spans: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
+
+
+def verify_dataset(root: Path, version: str | None = None, *, processes: int | None = None) -> VerifyReport:
+    """Verify a dataset directory against its manifests.
+
+    Checked are: sizes and digests of all files; the structure of every tar; every member's type, shape, values and
+    marks (:mod:`hoiset.shards.validate`); frame counts against the mp4; meshes against ``clip.json``; reprojection of
+    the joints (:func:`hoiset.shards.checks.reprojection_problem`, bound ``verify.reprojection_share`` of the manifest's
+    recipe); that the index says of every clip what its shard says; that keys are unique, layers hold the same keys in
+    the same order, and no source video is in two partitions.
+
+    Args:
+        root: Dataset root.
+        version: Only this version; all by default.
+        processes: Shards read at once; by default one a core, at most 8.
+
+    Returns:
+        A report. Damage is reported, never raised.
+
+    Raises:
+        DatasetError: ``root`` holds no such version.
+    """
+    root = Path(root)
+    versions = [version] if version is not None else sorted(p.stem for p in (root / "manifest").glob("*.json"))
+    if not versions:
+        raise DatasetError(f"{root} has no manifest/*.json; expected a directory that `hoiset build` finished")
+    reports = [_verify_version(root, name, processes) for name in versions]
+    return VerifyReport(
+        tuple(versions),
+        tuple(sorted((p for r in reports for p in r.problems), key=lambda p: (p.file, p.key, p.what))),
+        *(sum(getattr(r, n) for r in reports) for n in ("n_files", "n_samples", "n_frames", "n_bytes")),
+    )
+
+
+def _verify_version(root: Path, version: str, processes: int | None) -> VerifyReport:
+    manifest = read_manifest(root, version)
+    share = _reprojection_share(manifest)
+    entries = [_Entry.of(e) for e in manifest["files"]]
+    problems = [Problem(f"manifest/{version}.json", "", "lists a file twice")] * (
+        len({e.path for e in entries}) < len(entries)
+    )
+    found = _verify_files(root, entries, share, processes)
+    problems += [p for f in found for p in f.problems]
+    by_path = {e.path: (e, f) for e, f in zip(entries, found, strict=True)}
+    shards = {path: (e, f) for path, (e, f) in by_path.items() if e.layer}
+    problems += _stray_files(root, version, by_path)
+    problems += _layer_problems(shards)
+    problems += _key_problems(shards)
+    problems += _partition_problems(shards)
+    if index_path(version) not in by_path:
+        problems.append(Problem(index_path(version), "", "not in the manifest"))
+    problems += _index_problems(root, version, shards)
+    core = [f for e, f in shards.values() if e.layer == "core"]
+    return VerifyReport(
+        (version,),
+        tuple(problems),
+        len(entries),
+        sum(len(f.rows) for f in core),
+        sum(n for f in core for n in f.lengths.values()),
+        sum(e.bytes for e in entries),
+    )
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A file as the manifest lists it."""
+
+    path: str
+    bytes: int
+    sha256: str
+    samples: int | None
+    layer: str | None
+    partition: str | None
+
+    @staticmethod
+    def of(entry: Mapping[str, Any]) -> _Entry:
+        try:
+            return _Entry(
+                str(entry["path"]), int(entry["bytes"]), str(entry["sha256"]), entry["samples"], entry["layer"],
+                entry["partition"],
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError) as error:
+            raise DatasetError(f"the manifest lists a file without {error}; build the version again") from error
+
+
+def _reprojection_share(manifest: Mapping[str, Any]) -> float:
+    verify = manifest["recipe"].get("verify") or {}
+    share = verify.get("reprojection_share", DEFAULT_REPROJECTION_SHARE)
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not share > 0:
+        raise DatasetError(f"manifest: found verify.reprojection_share {share!r}, expected a positive number")
+    return float(share)
+
+
+def _verify_files(root: Path, entries: list[_Entry], share: float, processes: int | None) -> list[_Found]:
+    """One :class:`_Found` an entry; core shards are read together with the video shard beside them."""
+    paths = {e.path for e in entries}
+    work = [(root, e, _beside(e, paths), share) for e in entries]
+    processes = min(processes or min(os.cpu_count() or 1, 8), len(entries))
+    if processes <= 1:
+        return [_verify_file(*w) for w in work]
+    try:
+        with ProcessPoolExecutor(processes, mp_context=get_context("forkserver")) as pool:
+            return list(pool.map(_verify_file, *zip(*work, strict=True)))
+    except BrokenProcessPool as error:
+        raise DatasetError(f"a verifying process died ({error}); try again with fewer processes") from error
+
+
+def _beside(entry: _Entry, paths: set[str]) -> str | None:
+    """The core shard of the same unit, for a shard of another layer."""
+    if entry.layer in (None, "core"):
+        return None
+    parts = entry.path.split("/")
+    core = "/".join([*parts[:-2], "core", parts[-1]])
+    return core if core in paths else None
+
+
+def _verify_file(root: Path, entry: _Entry, core: str | None, share: float) -> _Found:
+    found = _Found()
+    try:
+        path = inside(root, entry.path)
+        actual = digest(path)
+    except DatasetError as error:
+        found.problems.append(Problem(entry.path, "", str(error)))
+        return found
+    for name, wanted in (("bytes", entry.bytes), ("sha256", entry.sha256)):
+        if actual[name] != wanted:
+            found.problems.append(Problem(entry.path, "", f"found {name} {actual[name]}, the manifest says {wanted}"))
+    if entry.layer is not None:
+        try:
+            _read_shard(root, entry, core, share, found)
+        except DatasetError as error:
+            found.problems.append(Problem(entry.path, "", str(error)))
+    return found
+
+
+def _read_shard(root: Path, entry: _Entry, core: str | None, share: float, found: _Found) -> None:
+    """Check every sample of a shard; a video shard is walked in step with its core shard for the frame counts."""
+    companions = iter_samples(inside(root, core)) if core is not None else None
+    for key, group in iter_samples(inside(root, entry.path)):
+        if key in found.spans:
+            found.problems.append(Problem(entry.path, key, "found the key twice"))
+        found.spans[key] = {name: (item.offset, len(item.data)) for name, item in group.items()}
+        companion = next(companions, ("", {})) if companions is not None else None
+        try:
+            sample = _decode(group, str(entry.layer))
+        except SchemaError as error:
+            found.problems.append(Problem(entry.path, key, str(error)))
+            continue
+        wrong = [str(m) for m in mismatches(sample, (str(entry.layer),), key=key)]
+        if not wrong and companion is not None and companion[0] == key:
+            n_frames = _n_frames(companion[1])
+            wrong = list(content_problems(sample, str(entry.layer), share, n_frames))
+        elif not wrong:
+            wrong = list(content_problems(sample, str(entry.layer), share, None))
+        found.problems += [Problem(entry.path, key, what) for what in wrong]
+        if not wrong and entry.layer == "core":
+            found.rows[key] = index_row(sample, str(entry.partition))
+            found.lengths[key] = len(sample["time.npy"])
+    if entry.samples != len(found.spans):
+        what = f"found {len(found.spans)} samples, the manifest says {entry.samples}"
+        found.problems.append(Problem(entry.path, "", what))
+
+
+def _n_frames(core_group: Mapping[str, TarMember]) -> int | None:
+    """T of a clip; ``None`` when its core member is broken, which the core shard's own check reports."""
+    try:
+        return len(codec.decode_npy(core_group["time.npy"].data, "time.npy"))
+    except (KeyError, SchemaError, TypeError):
+        return None
+
+
+def _decode(group: Mapping[str, TarMember], layer: str) -> dict[str, Any]:
+    known = {m.name: m for m in members(layer)}
+    strange = sorted(set(group) - set(known))
+    if strange:
+        raise SchemaError(f"found members {', '.join(strange)}, which the {layer} layer does not have")
+    return {name: codec.decode(known[name], item.data) for name, item in group.items()}
+
+
+_Shards = Mapping[str, tuple[_Entry, _Found]]
+
+
+def _stray_files(root: Path, version: str, listed: Mapping[str, Any]) -> Iterator[Problem]:
+    for path in sorted((root / "data" / version).rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if not path.is_dir() and name not in listed:
+            yield Problem(name, "", "not in the manifest; remove it or build again")
+
+
+def _layer_problems(shards: _Shards) -> Iterator[Problem]:
+    for path, (entry, found) in shards.items():
+        core = _beside(entry, set(shards))
+        if entry.layer != "core" and core is None:
+            yield Problem(path, "", "no core shard of the same name in the manifest")
+        elif core is not None and list(found.spans) != list(shards[core][1].spans):
+            yield Problem(path, "", f"found other keys, or another order of keys, than in {core}")
+
+
+def _key_problems(shards: _Shards) -> Iterator[Problem]:
+    seen: dict[tuple[str, str], str] = {}
+    for path, (entry, found) in shards.items():
+        for key in found.spans:
+            first = seen.setdefault((str(entry.layer), key), path)
+            if first != path:
+                yield Problem(path, key, f"found the key also in {first}, expected unique keys")
+
+
+def _partition_problems(shards: _Shards) -> Iterator[Problem]:
+    seen: dict[str, tuple[str, str]] = {}
+    for path, (entry, found) in shards.items():
+        for key, row in found.rows.items():
+            first = seen.setdefault(row["uid"], (str(entry.partition), path))
+            if first[0] != entry.partition:
+                yield Problem(path, key, f"found the source video {row['uid']!r} also in {first[1]}, another partition")
+
+
+def _index_problems(root: Path, version: str, shards: _Shards) -> Iterator[Problem]:
+    file = index_path(version)
+    try:
+        rows = {row["key"]: row for row in read_index(root, version).to_pylist()}
+    except HoisetError as error:
+        yield Problem(file, "", str(error))
+        return
+    expected: dict[str, dict[str, Any]] = {}
+    spans: dict[str, set[tuple[Any, ...]]] = {}
+    for path, (entry, found) in shards.items():
+        expected |= found.rows
+        for key, of_key in found.spans.items():
+            entries = {(entry.layer, name, path, offset, size) for name, (offset, size) in of_key.items()}
+            spans.setdefault(key, set()).update(entries)
+    for key in sorted(rows.keys() ^ spans.keys()):
+        yield Problem(file, key, "a row without a sample" if key in rows else "no row of this sample")
+    columns = [name for name in index_schema().names if name != "members"]
+    for key in sorted(rows.keys() & spans.keys()):
+        of_row = {tuple(m[n] for n in ("layer", "member", "shard", "offset", "size")) for m in rows[key]["members"]}
+        if of_row != spans[key]:
+            yield Problem(file, key, "found other shards, offsets or sizes of its members than in the shards")
+        wrong = [n for n in columns if key in expected and rows[key][n] != expected[key][n]]
+        if wrong:
+            yield Problem(file, key, f"found other values than in the shard in {', '.join(wrong)}")
