@@ -28,7 +28,7 @@ class SourceVideo:
         end_s: End of the annotated span, s; ``None`` = to the end.
         focal_px: Focal length in pixels of the file's own (displayed) width, if known.
         gravity: Unit gravity in the camera frame, if known.
-        problem: Why it cannot be used, where the source knows already (the screen reports it as ``no_video``), or ``""``.
+        problem: Why it cannot be used, where the source knows already (the screen makes it ``no_video``), or ``""``.
     """
 
     uid: str
