@@ -78,7 +78,8 @@ def make_arrays(seed: int, n_frames: int, n_objects: int) -> dict[str, np.ndarra
     rng = np.random.default_rng(seed)
     arrays = empty_arrays(n_frames)
     arrays["time.npy"][:] = np.arange(n_frames) / FPS
-    joints = np.cumsum(rng.normal(0, 0.02, (21, 3)), 0) + [0, 0, 0.6] + rng.normal(0, 0.001, (n_frames, 21, 3))
+    rest = np.cumsum(rng.normal(0, 0.02, (21, 3)), 0) + np.array([0, 0, 0.6])
+    joints = rest + rng.normal(0, 0.001, (n_frames, 21, 3))
     joints[..., 2] = np.maximum(joints[..., 2], 0.3)
     arrays["hand_joints.npy"][:, 1] = joints
     arrays["hand_joints_2d.npy"][:, 1] = geometry.project(np.array(K), joints)
@@ -142,7 +143,9 @@ def make_dataset(root: Path, n_clips: int = 6, version: str = "v2", clips_per_sh
             with UnitWriter(root, version, partition, number) as unit:
                 for i in indices[start : start + clips_per_shard]:
                     text = {"verb": VERBS[i % 3], "objects": [NOUNS[i % 3]] if i else []}
-                    unit.add(make_sample(f"clip_{i:02d}", i, **{"n_frames": 6 + i, "n_objects": i % 3, **text, **kwargs}))
+                    unit.add(
+                        make_sample(f"clip_{i:02d}", i, **{"n_frames": 6 + i, "n_objects": i % 3, **text, **kwargs})
+                    )
             shards += unit.records
             rows += unit.rows
     backends = [{"name": "none", "version": "0", "weights": hashlib.sha256(b"").hexdigest()}]

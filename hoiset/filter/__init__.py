@@ -1,3 +1,3 @@
 """Find clips by what happens in them."""
 
-from hoiset.filter.select import select as select
+from hoiset.filter.predicates import select as select

@@ -1,0 +1,70 @@
+"""Batches of clips of different lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hoiset.errors import DatasetError
+from hoiset.loaders.dataset import item_name
+from hoiset.shards.schema import SCHEMA
+
+
+def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Batch items of :class:`hoiset.loaders.ClipDataset`, padded over T; a ``collate_fn`` for `DataLoader`.
+
+    Args:
+        items: At least one item, all with the same keys and one format.
+
+    Returns:
+        Per key of the items: members with a frame axis are stacked to (B, T_max, ...), padded with what absence looks
+        like (NaN in floats, 0 in codes, scores and pixels); everything else is a list of B values. And ``mask``
+        (B, T_max) bool, true where a frame is real, if any member has a frame axis.
+
+    Raises:
+        DatasetError: No items, other keys in one item than in another, frames of different sizes, or members of
+            different lengths in one item.
+    """
+    if not items:
+        raise DatasetError("found no items to collate, expected at least one")
+    if any(item.keys() != items[0].keys() for item in items):
+        raise DatasetError("found items with different keys, expected items of one dataset")
+    framed = [name for name in items[0] if name in _framed_names() and hasattr(items[0][name], "shape")]
+    lengths = [{len(item[name]) for name in framed} for item in items]
+    for item, found in zip(items, lengths, strict=True):
+        if len(found) > 1:
+            raise DatasetError(f"{item.get('key')}: found members of {sorted(found)} frames, expected one length")
+    batch: dict[str, Any] = {name: [item[name] for item in items] for name in items[0]}
+    if not framed:
+        return batch
+    n_frames = [found.pop() for found in lengths]
+    for name in framed:
+        batch[name] = _stack(batch[name], max(n_frames), 0 if name == "hand_score" else np.nan, name)
+    mask = np.arange(max(n_frames))[None] < np.array(n_frames)[:, None]
+    batch["mask"] = mask if isinstance(batch[framed[0]], np.ndarray) else _to_torch(mask)
+    return batch
+
+
+def _framed_names() -> set[str]:
+    """Item names of the members that have a frame axis."""
+    return {item_name(m.name) for m in SCHEMA if m.name.endswith(".mp4") or (m.shape and m.shape[0] == "T")}
+
+
+def _stack(values: list[Any], length: int, pad: float, name: str) -> Any:
+    if len({tuple(v.shape[1:]) for v in values}) > 1:
+        shapes = sorted({tuple(v.shape[1:]) for v in values})
+        raise DatasetError(f"{name}: found frames of shapes {shapes}, expected one; resize or batch by size")
+    arrays = [np.asarray(v) for v in values]
+    fill = pad if arrays[0].dtype.kind == "f" else 0
+    out = np.full((len(arrays), length, *arrays[0].shape[1:]), fill, arrays[0].dtype)
+    for row, array in zip(out, arrays, strict=True):
+        row[: len(array)] = array
+    return out if isinstance(values[0], np.ndarray) else _to_torch(out)
+
+
+def _to_torch(array: np.ndarray) -> Any:
+    import torch
+
+    return torch.from_numpy(array)
