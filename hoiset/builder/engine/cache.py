@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
+import os
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from hoiset.builder.engine.files import canonical_json, write_atomic
 from hoiset.builder.params import Params
+from hoiset.shards.atomic import write_atomic
+from hoiset.shards.codec import plain
 
 _CHUNK_BYTES = 1 << 20
 
@@ -28,8 +31,8 @@ def digest_file(path: Path) -> str:
 
 
 def digest_json(value: Any) -> str:
-    """sha256 of a value's canonical JSON, in hex."""
-    return hashlib.sha256(canonical_json(value)).hexdigest()
+    """sha256 of a value's JSON with sorted keys, in hex; ASCII, so that a file name in any encoding has one."""
+    return hashlib.sha256(json.dumps(plain(value), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ class StageCache:
 
         Returns:
             The arrays (C order, whether computed or read, so that what follows sees the same bytes) and the digest.
+
+        Raises:
+            DatasetError: The disk refuses.
         """
         digest = digest_json(
             {
@@ -79,7 +85,7 @@ class StageCache:
         arrays = _read(path)
         if arrays is None:
             arrays = _in_c_order(name, compute())
-            write_atomic(path, _to_npz(arrays))
+            _store(path, _to_npz(arrays))
         return arrays, digest
 
 
@@ -89,6 +95,13 @@ def _in_c_order(stage: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarr
         if value.dtype.hasobject:
             raise TypeError(f"stage {stage!r} returned {key!r} as an object array; only plain dtypes can be stored")
     return ordered
+
+
+def _store(path: Path, data: bytes) -> None:
+    """Through a name of this process's own: two that compute the same result must not write into one temporary file."""
+    own = path.with_suffix(f".{os.getpid()}")
+    write_atomic(own, data)
+    own.replace(path)
 
 
 def _to_npz(arrays: dict[str, np.ndarray]) -> bytes:

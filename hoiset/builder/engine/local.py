@@ -1,0 +1,216 @@
+"""Runs tasks in processes of this machine: results come in order, and a process that dies costs one task."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from hoiset.builder.engine.outcome import Outcome, failure, run_guarded
+from hoiset.errors import HoisetError
+
+Handler = Callable[[Any], Any]
+"""What a worker process does with a task."""
+
+HandlerFactory = Callable[[], AbstractContextManager[Handler]]
+"""Opened once per worker process, for models that are slow to load; importable by name, so that it can be sent."""
+
+# Results must not depend on the machine: dense inverse search and OpenMP sums change with the number of threads.
+_THREAD_VARIABLES = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+OPENCV_THREADS = 2
+_LIVES = 2
+_READY = "ready"
+_STILLBORN = (
+    "a worker process ended with exit code {code} before it began; a script that builds needs "
+    '`if __name__ == "__main__":` around the call, as every script that starts processes does'
+)
+_BYTES_A_WORKER = 3 << 30
+
+
+def default_workers() -> int:
+    """As many processes as two cores and 3 GiB of memory for each allow, at least one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(cores // 2, memory // _BYTES_A_WORKER))
+
+
+def run_ordered(make: HandlerFactory, tasks: Iterable[Any], workers: int) -> Generator[Outcome, None, None]:
+    """Run tasks and yield their outcomes in the order of the tasks.
+
+    Args:
+        make: Gives the handler; opened when a process gets its first task.
+        tasks: Picklable; consumed at most ``2 * workers`` ahead of what was yielded, so that few results are held.
+        workers: Processes; 0 runs everything in this one (no protection against crashes).
+
+    Yields:
+        One outcome a task. A task during which its process died is tried once more in a new one, then it has failed.
+
+    Raises:
+        HoisetError: A failure that no other task would escape: no model, no disk space.
+    """
+    if workers < 0:
+        raise ValueError(f"found {workers} workers, expected 0 or more")
+    outcomes = _run_here(make, tasks) if workers == 0 else _Pool(make, workers).run(tasks)
+    with contextlib.closing(outcomes):
+        for outcome in outcomes:
+            if outcome.fatal:
+                raise outcome.error()
+            yield outcome
+
+
+def _run_here(make: HandlerFactory, tasks: Iterable[Any]) -> Generator[Outcome, None, None]:
+    with contextlib.ExitStack() as stack:
+        handler: Handler | None = None
+        for task in tasks:
+            handler = handler or stack.enter_context(make())
+            yield run_guarded(handler, task)
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    index: int = -1  # of the task it has, -1 while idle
+    ready: bool = False  # whether it has got as far as our own code
+
+
+class _Pool:
+    def __init__(self, make: HandlerFactory, workers: int) -> None:
+        self._make, self._size = make, workers
+        self._workers: list[_Worker] = []
+        self._tasks: dict[int, Any] = {}
+        self._lives: dict[int, int] = {}
+        self._waiting: deque[int] = deque()
+
+    def run(self, tasks: Iterable[Any]) -> Generator[Outcome, None, None]:
+        source = enumerate(tasks)
+        done: dict[int, Outcome] = {}
+        next_out, exhausted = 0, False
+        try:
+            while True:
+                while not exhausted and len(self._tasks) + len(done) < 2 * self._size:
+                    index, task = next(source, (-1, None))
+                    exhausted = index < 0
+                    if not exhausted:
+                        self._tasks[index], self._lives[index] = task, _LIVES
+                        self._waiting.append(index)
+                self._hand_out()
+                while next_out in done:
+                    yield done.pop(next_out)
+                    next_out += 1
+                if exhausted and not self._tasks:
+                    return
+                for index, outcome in self._collect() if self._tasks else ():
+                    done[index] = outcome
+                    del self._tasks[index], self._lives[index]
+        finally:
+            self._stop()
+
+    def _hand_out(self) -> None:
+        idle = [worker for worker in self._workers if worker.index < 0]
+        while self._waiting and (idle or len(self._workers) < self._size):
+            worker = idle.pop() if idle else self._start()
+            worker.index = self._waiting.popleft()
+            with contextlib.suppress(BrokenPipeError):  # it died while idle, as reading from it will tell
+                worker.pipe.send(self._tasks[worker.index])
+
+    def _start(self) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(self._make, theirs), name="hoiset-worker")
+        kept = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+        os.environ.update(_THREAD_VARIABLES)  # read by the libraries when the new interpreter loads them
+        try:
+            process.start()
+        finally:
+            for name, value in kept.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+        theirs.close()
+        worker = _Worker(process, ours)
+        self._workers.append(worker)
+        return worker
+
+    def _collect(self) -> Iterator[tuple[int, Outcome]]:
+        """Wait until a worker answers or dies."""
+        busy = {worker.pipe: worker for worker in self._workers if worker.index >= 0}
+        for pipe in wait(list(busy)):
+            worker = busy[pipe]  # type: ignore[index]
+            try:
+                message = worker.pipe.recv()
+            except (EOFError, ConnectionError):
+                yield from self._bury(worker)
+                continue
+            if message == _READY:
+                worker.ready = True
+            else:
+                index, worker.index = worker.index, -1
+                yield index, message
+
+    def _bury(self, worker: _Worker) -> Iterator[tuple[int, Outcome]]:
+        """Give the task of a dead worker to another one, or up."""
+        self._workers.remove(worker)
+        worker.pipe.close()
+        worker.process.join()
+        index, code = worker.index, worker.process.exitcode
+        if not worker.ready:
+            yield index, Outcome(reason="build_error", detail=_STILLBORN.format(code=code), fatal=True)
+            return
+        self._lives[index] -= 1
+        if self._lives[index]:
+            self._waiting.appendleft(index)
+        else:
+            how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
+            yield index, Outcome(reason="worker_crashed", detail=f"the worker process died twice, last {how}")
+
+    def _stop(self) -> None:
+        for worker in self._workers:
+            worker.pipe.close()  # an idle worker leaves when its pipe ends
+            if worker.index >= 0:
+                worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(10.0)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        self._workers.clear()
+
+
+def _serve(make: HandlerFactory, pipe: Connection) -> None:
+    """Life of a worker process: open the handler with the first task, answer until the pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the build, which ends its workers
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    pipe.send(_READY)
+    import cv2
+
+    cv2.setNumThreads(OPENCV_THREADS)
+    with contextlib.ExitStack() as stack:
+        handler: Handler | None = None
+        while True:
+            try:
+                task = pipe.recv()
+            except (EOFError, ConnectionError):
+                return
+            if handler is None:
+                try:
+                    handler = stack.enter_context(make())
+                except (HoisetError, OSError) as error:
+                    pipe.send(failure(error, fatal=True))
+                    return
+            pipe.send(run_guarded(handler, task))
+
+
+def _leave_with_parent() -> None:
+    """A build that is killed must not leave workers behind that go on computing."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
