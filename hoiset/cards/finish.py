@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hoiset.cards.card import write_card
+from hoiset.cards.figures import write_figures
 from hoiset.shards.index import write_index
 from hoiset.shards.manifest import write_manifest
 from hoiset.shards.writer import ShardRecord
@@ -32,5 +33,6 @@ def finish_version(
         backends: See :func:`hoiset.shards.manifest.write_manifest`.
     """
     write_index(root, version, rows)
+    write_figures(root, version)
     write_manifest(root, version, shards, recipe=recipe, backends=backends)
     write_card(root, version)

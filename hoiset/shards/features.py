@@ -67,7 +67,7 @@ def schema_table() -> str:
     lines = ["| layer | member | dtype, shape | meaning |", "|---|---|---|---|"]
     for layer in layers():
         for m in (m for m in SCHEMA if m.layer == layer):
-            lines.append(f"| {layer} | `{m.name}` | {_kind(m)} | {m.doc} |")
+            lines.append(f"| {layer} | `{m.name}` | {_kind(m)} | {m.doc.replace('<', '&lt;')} |")
     return "\n".join(lines) + "\n"
 
 

@@ -39,7 +39,7 @@ def decode_objects(glb: bytes) -> list[trimesh.Trimesh]:
     try:
         scene: Any = trimesh.load_scene(io.BytesIO(bytes(glb)), file_type="glb")
         nodes = sorted(scene.graph.nodes_geometry)
-    except Exception as error:  # noqa: BLE001 - trimesh raises whatever the damage led to
+    except Exception as error:  # trimesh raises whatever the damage led to
         raise SchemaError(f"objects.glb: cannot be parsed ({type(error).__name__}: {error})") from error
     expected = [f"object_{i}" for i in range(len(nodes))]
     if nodes != expected:
