@@ -262,7 +262,7 @@ class IsolatedWorker:
         self,
         op: str,
         options: Mapping[str, Any],
-        frames: Iterable[np.ndarray],
+        frames: Iterable[Mapping[str, np.ndarray]],
         on_reply: Callable[[int, dict[str, np.ndarray]], None],
     ) -> None:
         """Stream frames through one operation.
@@ -270,7 +270,7 @@ class IsolatedWorker:
         Args:
             op: The operation's name in the script.
             options: JSON-able options of the operation.
-            frames: Arrays, consumed lazily, at most ``window`` ahead of the answers.
+            frames: The arrays of each frame by name, consumed lazily, at most ``window`` ahead of the answers.
             on_reply: Called with (frame index, arrays) in order; after a crash it is called from index 0 again.
 
         Raises:
@@ -308,7 +308,7 @@ class IsolatedWorker:
         self,
         op: str,
         options: Mapping[str, Any],
-        frames: Iterable[np.ndarray],
+        frames: Iterable[Mapping[str, np.ndarray]],
         on_reply: Callable[[int, dict[str, np.ndarray]], None],
     ) -> None:
         process = self._process
@@ -317,7 +317,7 @@ class IsolatedWorker:
         process.send(encode({"op": "begin", "name": op, "options": dict(options)}), timeout_s)
         sent = answered = 0
         for frame in frames:
-            process.send(encode({"op": "frame"}, {"frame": frame}), timeout_s)
+            process.send(encode({"op": "frame"}, frame), timeout_s)
             sent += 1
             if sent - answered >= self._window:
                 on_reply(answered, self._expect("reply", op).arrays)

@@ -6,7 +6,7 @@ Hands: Zhang et al., "MediaPipe Hands: On-device Real-time Hand Tracking", 2020.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +68,19 @@ class MediaPipeHands(_MediaPipeBackend):
     def detect(self, rgb: Iterable[UInt8[np.ndarray, "H W 3"]], *, video: bool) -> HandDetections:
         """Detect hands; see :class:`hoiset.builder.reconstruct.backends.base.HandDetector`.
 
-        With ``video`` the hands are tracked from frame to frame in a graph of its own for this call, so that equal
-        frames give equal results.
+        With ``video`` palms are looked for in squares of several scales and the hands found are followed from frame to
+        frame; where ``rgb`` is a sequence, hands are then also followed backward from where they were first found.
         """
         found: dict[int, dict[str, np.ndarray]] = {}
-        options = {"video": video, "max_hands": MAX_HANDS, "min_detection": 0.5, "min_tracking": 0.5}
-        self._worker.process.request("hands", options, _checked(rgb), found.__setitem__)
+        request = self._worker.process.request
+        request("hands", {"video": video, "max_hands": MAX_HANDS}, _Items(rgb).once_or_again(), found.__setitem__)
+        if video and isinstance(rgb, np.ndarray | Sequence):
+            added: dict[int, dict[str, np.ndarray]] = {}
+            backward = _Items(rgb[::-1], [found[i]["landmarks_px"] for i in reversed(range(len(found)))])
+            request("fill", {"max_hands": MAX_HANDS}, backward, added.__setitem__)
+            for i, more in added.items():
+                here = found[len(found) - 1 - i]
+                here.update({name: np.concatenate([a, more[name]]) for name, a in here.items()})
         return _pad([found[i] for i in range(len(found))])
 
 
@@ -94,25 +101,26 @@ class MediaPipePerson(_MediaPipeBackend):
             del masks[index * arrays["person"].size :]
             masks.extend(arrays["person"].reshape(-1).data)
 
-        self._worker.process.request("person", {}, _checked(rgb), append)
+        self._worker.process.request("person", {}, _Items(rgb).once_or_again(), append)
         return np.frombuffer(masks, np.uint8).reshape(-1, *shape)
 
 
-class _Checked:
-    """The frames, checked one by one; iterable as often as what it wraps, and saying so in the same way."""
+class _Items:
+    """What the worker gets for each frame; iterable as often as the frames are."""
 
-    def __init__(self, rgb: Iterable[np.ndarray]) -> None:
+    def __init__(self, rgb: Iterable[np.ndarray], known: list[np.ndarray] | None = None) -> None:
         self._rgb = rgb
+        self._known = known
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def once_or_again(self) -> Iterable[dict[str, np.ndarray]]:
+        """Itself, or an iterator where the frames are one: the worker's handle asks which it is before it retries."""
+        return iter(self) if iter(self._rgb) is self._rgb else self
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         for index, frame in enumerate(self._rgb):
             if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or min(frame.shape[:2]) < 2:
                 raise ClipError("bad_frame", f"frame {index} is {frame.dtype} {frame.shape}; expected uint8 (H, W, 3)")
-            yield frame
-
-
-def _checked(rgb: Iterable[np.ndarray]) -> Iterable[np.ndarray]:
-    return iter(_Checked(rgb)) if iter(rgb) is rgb else _Checked(rgb)
+            yield {"frame": frame} if self._known is None else {"frame": frame, "known": self._known[index]}
 
 
 def _pad(found: list[dict[str, np.ndarray]]) -> HandDetections:
