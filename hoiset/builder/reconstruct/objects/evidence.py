@@ -1,0 +1,126 @@
+"""What speaks for and against a followed silhouette being an object that a hand moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from hoiset.builder.reconstruct.objects.anchors import FINGERS
+from hoiset.builder.reconstruct.objects.hand_regions import gap_to_mask
+from hoiset.builder.reconstruct.objects.params import ObjectParams
+from hoiset.builder.reconstruct.objects.scene import Scene
+from hoiset.builder.reconstruct.objects.track import Cue, warp_mask
+
+
+@dataclass(frozen=True)
+class ObjectTrack:
+    """One object in the image over the whole clip.
+
+    Attributes:
+        mask: (H, W) template silhouette.
+        image: (H, W, 3) uint8, the picture it was cut from.
+        template_frame: A frame in which it stands exactly as in the template.
+        affine: (T, 2, 3) similarity from template pixels to frame pixels; NaN where absent.
+        cue: (T,) uint8, :class:`Cue`.
+        quality: (T,) evidence for the silhouette, 0..1; NaN where hidden or absent.
+        histogram: (B,) its colours.
+    """
+
+    mask: Bool[np.ndarray, "H W"]
+    image: UInt8[np.ndarray, "H W 3"]
+    template_frame: int
+    affine: Float[np.ndarray, "T 2 3"]
+    cue: UInt8[np.ndarray, "T"]
+    quality: Float[np.ndarray, "T"]
+    histogram: Float[np.ndarray, "B"]
+
+    def silhouette(self, t: int) -> Bool[np.ndarray, "H W"]:
+        """Whole predicted silhouette in frame t, hidden parts included; empty where absent."""
+        if np.isnan(self.affine[t]).any():
+            return np.zeros_like(self.mask)
+        return warp_mask(self.mask, self.affine[t])
+
+    def centroid(self) -> Float[np.ndarray, "T 2"]:
+        """Centre of the silhouette, px; NaN where absent."""
+        y, x = np.nonzero(self.mask)
+        return self.affine[:, :, :2] @ np.array([x.mean(), y.mean()]) + self.affine[:, :, 2]
+
+    @property
+    def followed(self) -> Bool[np.ndarray, "T"]:
+        """Frames in which pixels, not an assumption, say where it is while it may move."""
+        return (self.cue == Cue.FLOW) | (self.cue == Cue.COLOUR)
+
+
+def similarity(a: Float[np.ndarray, "B"], b: Float[np.ndarray, "B"]) -> float:
+    """Bhattacharyya coefficient of two histograms, 0..1."""
+    return float(np.sqrt(a * b).sum())
+
+
+def velocity(points: Float[np.ndarray, "T 2"], time: Float[np.ndarray, "T"], window_s: float = 0.2) -> Float[np.ndarray, "T 2"]:
+    """Central difference over a window, px/s; NaN where an end of the window is absent."""
+    half = max(1, int(round(window_s / 2 / max(np.median(np.diff(time)), 1e-6))))
+    index = np.arange(len(time))
+    a, b = np.maximum(index - half, 0), np.minimum(index + half, len(time) - 1)
+    return (points[b] - points[a]) / np.maximum(time[b] - time[a], 1e-6)[:, None]
+
+
+def finger_gap(scene: Scene, obj: ObjectTrack, frames: np.ndarray) -> Float[np.ndarray, "n 2"]:
+    """Least image distance of each hand's fingers from the silhouette, in hand sizes; NaN where either is absent."""
+    gap = np.full((len(frames), 2), np.nan)
+    for k, t in enumerate(frames):
+        mask = obj.silhouette(int(t))
+        if mask.any():
+            gap[k] = gap_to_mask(scene.joints_2d[t][:, list(FINGERS)], mask.astype(np.uint8)) / scene.size_px
+    return gap
+
+
+def moved_by_hand(scene: Scene, obj: ObjectTrack) -> float:
+    """Share of the frames of its motion in which a touching hand moves with the object; NaN when it never moves."""
+    short = min(scene.shape)
+    own = velocity(obj.centroid(), scene.time)
+    speed = np.linalg.norm(own, axis=1)
+    frames = np.nonzero(obj.followed & (np.nan_to_num(speed) > scene.params.move_speed * short))[0]
+    if len(frames) == 0:
+        return float("nan")
+    frames = frames[np.unique(np.linspace(0, len(frames) - 1, min(len(frames), 40)).astype(int))]
+    gap = finger_gap(scene, obj, frames)
+    agrees = np.zeros(len(frames), bool)
+    for h in range(2):
+        hand = velocity(np.nanmean(scene.joints_2d[:, h, :, :], axis=1), scene.time)[frames]
+        difference = np.linalg.norm(hand - own[frames], axis=1)
+        together = difference < 0.7 * np.maximum(speed[frames], np.linalg.norm(hand, axis=1))
+        agrees |= (gap[:, h] <= scene.params.contact_gap_hands) & together
+    return float(agrees.mean())
+
+
+def evidence(obj: ObjectTrack) -> float:
+    """Seen motion, weighted by how well it was seen and by size."""
+    if not obj.followed.any():
+        return 0.0
+    return float(np.nan_to_num(obj.quality[obj.followed]).mean() * obj.followed.sum() * np.sqrt(obj.mask.sum()))
+
+
+def why_no_object(scene: Scene, obj: ObjectTrack) -> str:
+    """Reason why a chain is no moved object, with the value that decided, or ``""``."""
+    params: ObjectParams = scene.params
+    alike = similarity(obj.histogram, scene.person)
+    if alike > 0.85:
+        return f"looks_like_the_person ({alike:.2f})"
+    followed = obj.followed
+    if followed.sum() < max(3, int(0.2 * scene.fps)):
+        return "not_followed"
+    if (obj.cue == Cue.HAND).sum() > 2.0 * followed.sum():
+        return "seen_too_little_in_motion"
+    quality = float(np.nan_to_num(obj.quality[followed]).mean())
+    if quality < params.track_quality:
+        return f"poorly_followed ({quality:.2f})"
+    centre = obj.centroid()[followed | (obj.cue == Cue.STANDING)]
+    travel = float(np.linalg.norm(np.ptp(centre, axis=0))) / min(scene.shape)
+    if travel < params.min_travel:
+        return f"hardly_moved ({travel:.3f})"
+    together = moved_by_hand(scene, obj)
+    if not together >= params.min_moved_by_hand:
+        return f"not_moved_by_a_hand ({together:.2f})"
+    return ""
