@@ -1,0 +1,266 @@
+"""Detections of single frames -> at most two hands with identities that hold over the whole clip.
+
+Detections are linked to tracklets by predicted position, and tracklets are given to the left hand, the right hand or
+nobody by a search over the whole clip that weighs how long and how surely each was seen, which side the detector
+called it over all of its frames, and how far a hand would have had to jump from one tracklet to the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment
+
+from hoiset.builder.params import Params
+from hoiset.builder.records import HandDetections
+
+PALM = (0, 5, 9, 13, 17)
+_BEAM = 128
+
+
+class TrackParams(Params):
+    """Parameters of the association; distances are in hand sizes (the longer side of the landmarks' box).
+
+    Attributes:
+        duplicate_palm: Two detections with palms closer than this are one hand.
+        duplicate_joints: So are two whose joints are on average closer than this.
+        link_distance: Farthest a palm may be from where its tracklet is predicted, at the next frame.
+        link_speed_per_s: How much farther for each second since the tracklet was last seen.
+        max_gap_s: A tracklet unseen for longer ends.
+        min_duration_s: A shorter tracklet is noise.
+        jump_per_s: Hand sizes a second that a hand may move between two tracklets without being doubted.
+        min_score: Mean detection score below which a tracklet is noise.
+        max_overlap_s: Two tracklets may overlap for this long and still be one hand, found anew before it was lost.
+        second_hand_share: A side whose tracklets are worth less than this share of the other side's is noise.
+    """
+
+    duplicate_palm: float = 0.25
+    duplicate_joints: float = 0.3
+    link_distance: float = 0.7
+    link_speed_per_s: float = 4.0
+    max_gap_s: float = 0.25
+    min_duration_s: float = 0.12
+    jump_per_s: float = 8.0
+    min_score: float = 0.72
+    max_overlap_s: float = 0.5
+    second_hand_share: float = 0.04
+
+
+@dataclass(frozen=True)
+class HandTracks:
+    """Two identities over a clip.
+
+    Attributes:
+        slot: (T, 2) index into the detections' N for left and right, -1 where absent.
+        fallbacks: What was decided on thin evidence.
+    """
+
+    slot: Int[np.ndarray, "T 2"]
+    fallbacks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Tracklet:
+    frames: tuple[int, ...]
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """A tracklet's summary: its ends, what it is worth, and the log-odds of right."""
+
+    start: int
+    end: int
+    first: np.ndarray
+    last: np.ndarray
+    size: float
+    worth: float
+    right: float
+
+
+@dataclass(frozen=True)
+class _State:
+    value: float
+    labels: tuple[int, ...]
+    last: tuple[int, int]
+
+
+def hand_size(landmarks_px: Float[np.ndarray, "*B 21 2"]) -> Float[np.ndarray, "*B"]:
+    """Longer side of the landmarks' box, px."""
+    return np.ptp(landmarks_px, axis=-2).max(-1)
+
+
+def track_hands(detections: HandDetections, time: Float[np.ndarray, "T"], params: TrackParams) -> HandTracks:
+    """Give every frame's detections to the left hand, the right hand or nobody.
+
+    Args:
+        detections: Of all frames.
+        time: (T,) s, increasing.
+        params: See :class:`TrackParams`.
+
+    Returns:
+        The identities; a detection belongs to at most one, and a side has at most one detection a frame.
+    """
+    n_frames = len(time)
+    palm = detections.landmarks_px[:, :, PALM].mean(2)
+    size = hand_size(detections.landmarks_px)
+    tracklets = _link(detections, palm, size, time, params)
+    evidence = [_weigh(t, detections, palm, size, time) for t in tracklets]
+    kept = [
+        (t, e)
+        for t, e in zip(tracklets, evidence, strict=True)
+        if time[e.end] - time[e.start] >= params.min_duration_s
+        and np.mean(detections.score[list(t.frames), list(t.slots)]) >= params.min_score
+    ]
+    labels = _without_noise([e for _, e in kept], _assign([e for _, e in kept], time, params), params)
+    slot = np.full((n_frames, 2), -1)
+    for (t, _), label in zip(kept, labels, strict=True):
+        for i, n in zip(t.frames, t.slots, strict=True) if label >= 0 else ():
+            now = slot[i, label]
+            if now < 0 or detections.score[i, n] > detections.score[i, now]:
+                slot[i, label] = n
+    return HandTracks(slot, tuple(_remarks(kept, labels, slot)))
+
+
+def without_duplicates(
+    landmarks_px: Float[np.ndarray, "N 21 2"], score: Float[np.ndarray, "N"], params: TrackParams
+) -> list[int]:
+    """Slots of one frame that hold a hand each, best first."""
+    kept: list[int] = []
+    size = hand_size(landmarks_px)
+    for n in sorted(np.flatnonzero(score > 0), key=lambda k: -score[k]):
+        for k in kept:
+            scale = max(size[n], size[k])
+            joints = np.linalg.norm(landmarks_px[n] - landmarks_px[k], axis=-1).mean()
+            palms = np.linalg.norm(landmarks_px[n][list(PALM)].mean(0) - landmarks_px[k][list(PALM)].mean(0))
+            if joints < params.duplicate_joints * scale or palms < params.duplicate_palm * scale:
+                break
+        else:
+            kept.append(int(n))
+    return kept
+
+
+def _link(
+    detections: HandDetections, palm: np.ndarray, size: np.ndarray, time: np.ndarray, params: TrackParams
+) -> list[_Tracklet]:
+    """Link detections from frame to frame: least total distance to where constant velocity predicts each tracklet."""
+    done: list[_Tracklet] = []
+    live: list[_Tracklet] = []
+    for i in range(len(time)):
+        done += [t for t in live if time[i] - time[t.frames[-1]] > params.max_gap_s]
+        live = [t for t in live if time[i] - time[t.frames[-1]] <= params.max_gap_s]
+        slots = without_duplicates(detections.landmarks_px[i], detections.score[i], params)
+        cost = np.full((len(live), len(slots)), np.inf)
+        for a, t in enumerate(live):
+            at, scale = _predict(t, palm, size, time, i)
+            gate = params.link_distance + params.link_speed_per_s * (time[i] - time[t.frames[-1]])
+            for b, n in enumerate(slots):
+                ratio = max(scale, size[i, n]) / max(min(scale, size[i, n]), 1e-9)
+                distance = np.linalg.norm(palm[i, n] - at) / max(scale, size[i, n])
+                joints = _unlike(detections.landmarks_px, t, i, n) / max(scale, size[i, n])
+                if distance <= gate and ratio <= 2.0:
+                    cost[a, b] = distance + 0.3 * joints + 0.5 * np.log(ratio)
+        rows, columns = linear_sum_assignment(np.where(np.isinf(cost), 1e3, cost))
+        taken = {int(b): int(a) for a, b in zip(rows, columns, strict=True) if np.isfinite(cost[a, b])}
+        for b, n in enumerate(slots):
+            if b in taken:
+                t = live[taken[b]]
+                live[taken[b]] = replace(t, frames=(*t.frames, i), slots=(*t.slots, n))
+            else:
+                live.append(_Tracklet((i,), (n,)))
+    return sorted(done + live, key=lambda t: (t.frames[0], t.slots[0]))
+
+
+def _predict(
+    t: _Tracklet, palm: np.ndarray, size: np.ndarray, time: np.ndarray, i: int
+) -> tuple[np.ndarray, float]:
+    """Where a tracklet's palm is expected at frame i, at half of its last velocity, and its size."""
+    last, scale = palm[t.frames[-1], t.slots[-1]], float(size[t.frames[-1], t.slots[-1]])
+    if len(t.frames) < 2:
+        return last, scale
+    before = palm[t.frames[-2], t.slots[-2]]
+    dt = time[t.frames[-1]] - time[t.frames[-2]]
+    step = (last - before) / dt * min(time[i] - time[t.frames[-1]], 0.1)
+    return last + 0.5 * step, scale
+
+
+def _unlike(landmarks: np.ndarray, t: _Tracklet, i: int, n: int) -> float:
+    """How differently the joints lie around the palm, px."""
+    a, b = landmarks[t.frames[-1], t.slots[-1]], landmarks[i, n]
+    return float(np.linalg.norm((a - a[list(PALM)].mean(0)) - (b - b[list(PALM)].mean(0)), axis=1).mean())
+
+
+def _weigh(
+    t: _Tracklet, detections: HandDetections, palm: np.ndarray, size: np.ndarray, time: np.ndarray
+) -> _Evidence:
+    frames, slots = list(t.frames), list(t.slots)
+    probability = np.clip(detections.right_probability[frames, slots], 0.02, 0.98)
+    score = detections.score[frames, slots]
+    step_s = np.median(np.diff(time)) if len(time) > 1 else 1 / 30
+    scale = float(np.median(size[frames, slots]))
+    # A hand that moves is the one that does something; a false one on a sleeve or a chair stands still.
+    path = palm[frames, slots]
+    travel = np.linalg.norm(np.percentile(path, 95, axis=0) - np.percentile(path, 5, axis=0)) / max(scale, 1e-9)
+    sure = np.clip((score - 0.5) / 0.5, 0.05, 1.0)
+    worth = float((sure * step_s).sum() * (0.5 + min(travel, 1.0)))
+    logit = float((sure * step_s * np.log(probability / (1 - probability))).sum())
+    return _Evidence(frames[0], frames[-1], path[0], path[-1], scale, worth, logit)
+
+
+def _assign(evidence: list[_Evidence], time: np.ndarray, params: TrackParams) -> tuple[int, ...]:
+    """Label of each tracklet (0 left, 1 right, -1 nobody) by beam search in order of time."""
+    beam = [_State(0.0, (), (-1, -1))]
+    for k, e in enumerate(evidence):
+        grown: list[_State] = []
+        for state in beam:
+            grown.append(_State(state.value, (*state.labels, -1), state.last))
+            for side in (0, 1):
+                before = state.last[side]
+                jump = _doubt(evidence[before], e, time, params) if before >= 0 else 0.0
+                if np.isinf(jump):
+                    continue
+                gain = 2.0 * e.worth + (e.right if side else -e.right) - jump
+                last = (k, state.last[1]) if side == 0 else (state.last[0], k)
+                grown.append(_State(state.value + gain, (*state.labels, side), last))
+        best: dict[tuple[int, int], _State] = {}
+        for state in grown:
+            if state.last not in best or state.value > best[state.last].value:
+                best[state.last] = state
+        beam = sorted(best.values(), key=lambda s: (-s.value, s.labels))[:_BEAM]
+    return max(beam, key=lambda s: s.value).labels
+
+
+def _doubt(a: _Evidence, b: _Evidence, time: np.ndarray, params: TrackParams) -> float:
+    """Price of one hand being first a, then b: infinite where both are seen for long at once, else what it must jump.
+
+    The jump counts beyond what hands do, in hand sizes, and is bounded: a hand may leave the image and come back.
+    """
+    gap_s = time[b.start] - time[a.end]
+    if b.end <= a.end or -gap_s > min(params.max_overlap_s, 0.5 * (time[b.end] - time[b.start])):
+        return float("inf")
+    together = 2.0 * max(-gap_s, 0.0)
+    allowed = 0.5 + params.jump_per_s * abs(gap_s)
+    jump = np.linalg.norm(b.first - a.last) / max(a.size, b.size, 1e-9)
+    return float(np.clip(jump - allowed, 0.0, 4.0) * 0.25 + together)
+
+
+def _without_noise(evidence: list[_Evidence], labels: tuple[int, ...], params: TrackParams) -> tuple[int, ...]:
+    """Labels without those of a side that is hardly there."""
+    worth = [sum(e.worth for e, label in zip(evidence, labels, strict=True) if label == side) for side in (0, 1)]
+    noise = [side for side in (0, 1) if worth[side] < params.second_hand_share * worth[1 - side]]
+    return tuple(-1 if label in noise else label for label in labels)
+
+
+def _remarks(kept: list[tuple[_Tracklet, _Evidence]], labels: tuple[int, ...], slot: np.ndarray) -> list[str]:
+    remarks = []
+    dropped = sum(len(t.frames) for (t, _), label in zip(kept, labels, strict=True) if label < 0)
+    if dropped:
+        remarks.append(f"more than two hands: the two dominant kept, {dropped} detections of others dropped")
+    for side, name in enumerate(("left", "right")):
+        right = sum(e.right for (_, e), label in zip(kept, labels, strict=True) if label == side)
+        worth = sum(e.worth for (_, e), label in zip(kept, labels, strict=True) if label == side)
+        if worth > 0 and (right if side else -right) < 0.3 * worth and (slot[:, side] >= 0).any():
+            remarks.append(f"{name} hand: side decided against or without clear evidence of the detector")
+    return remarks
