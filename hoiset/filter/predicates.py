@@ -91,8 +91,8 @@ def _object(table: pa.Table, name: str, value: Words) -> pa.Array:
     words = _words(name, value)
 
     def match(items: pa.Array) -> pa.Array:
-        phrases = pc.utf8_trim_whitespace(pc.utf8_lower(items))
-        heads = pc.replace_substring_regex(phrases, r"^.*\s", "")
+        phrases = pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.utf8_lower(items), r"\s+", " "))
+        heads = pc.replace_substring_regex(phrases, "^.* ", "")
         return pc.fill_null(pc.or_(_in(phrases, words), _in(heads, words)), False)
 
     return pc.or_(_any_item(table, "nouns", match), _any_item(table, "labels", match))
