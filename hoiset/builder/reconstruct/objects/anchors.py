@@ -159,6 +159,7 @@ def _touching_hands(
     window = max(1, int(round(params.contact_window_s * frame_rate)))
     step = max(1, int(round(frame_rate / states.rate_hz)))
     gap = gap_to_mask(joints_2d[:, :, FINGERS], mask.astype(np.uint8)) / size_px
+
     def touching(at: int) -> int:
         near = gap[max(0, at - window) : at + window + 1]
         if not len(near) or np.isnan(near).all():
@@ -166,6 +167,7 @@ def _touching_hands(
         least = np.array([np.nanmin(g) if np.isfinite(g).any() else np.inf for g in near.T])
         hand = int(least.argmin())
         return hand if least[hand] <= params.contact_gap_hands else -1
+
     leaves = touching(last) if last < n_frames - 1 - 2 * step else -1
     arrives = touching(first) if first > 2 * step else -1
     return leaves, arrives
@@ -241,11 +243,15 @@ def refine_silhouette(
     if not (trimap == cv2.GC_FGD).any() or not (trimap == cv2.GC_BGD).any():
         return None
     cv2.setRNGSeed(0)
-    cut, _, _ = cv2.grabCut(image[crop].copy(), trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
+    cut, _, _ = cv2.grabCut(
+        image[crop].copy(), trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK
+    )
     taken = (cut == cv2.GC_FGD) | (cut == cv2.GC_PR_FGD)
     # GrabCut may give away parts whose colour also stands around; what differs from the plate and lies inside stays.
     taken |= differs & (inside > 0)
-    taken = cv2.morphologyEx(taken.astype(np.uint8), cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
+    taken = cv2.morphologyEx(
+        taken.astype(np.uint8), cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+    )
     n_parts, parts, stats, _ = cv2.connectedComponentsWithStats(taken, connectivity=4)
     if n_parts < 2:
         return None

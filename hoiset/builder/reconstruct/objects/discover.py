@@ -28,7 +28,9 @@ def discover(scene: Scene, search: AnchorSearch) -> tuple[tuple[ObjectTrack, ...
         reason = why_no_object(scene, track)
         if reason:
             y, x = np.nonzero(anchor.mask)
-            dropped.append((f"region x {x.min()}-{x.max()} y {y.min()}-{y.max()}, frames {anchor.first}-{anchor.last}", reason))
+            dropped.append(
+                (f"region x {x.min()}-{x.max()} y {y.min()}-{y.max()}, frames {anchor.first}-{anchor.last}", reason)
+            )
         else:
             objects.append(track)
     objects.sort(key=lambda o: -evidence(o))
@@ -72,13 +74,17 @@ def _chain(scene: Scene, anchor: Anchor, others: list[Anchor]) -> ObjectTrack:
     _stand(affine, cue, quality, begin, anchor.last, np.eye(2, 3))
     if anchor.arrives >= 0 and anchor.first > 0:
         _lay(affine, cue, quality, follow(scene, anchor, np.arange(anchor.first, -1, -1)), np.eye(2, 3))
+    matches: dict[int, np.ndarray] = {}
     current, to_current, lead = anchor, np.eye(2, 3), int(round(0.3 * scene.fps))
     while current is not None and current.leaves >= 0:
         start = max(current.first, current.last - lead)
         track = follow(scene, current, np.arange(start, T))
         following, join = _next_stand(scene, track, current, others)
         end = T if following is None else following.first + 1
-        _lay(affine, cue, quality, _cut(track, end), to_current)
+        track = _cut(track, end)
+        _lay(affine, cue, quality, track, to_current)
+        if current is anchor:
+            matches = {int(t): m for t, m in zip(track.frames, track.matches, strict=True) if len(m)}
         if following is None:
             break
         others = [b for b in others if b is not following]
@@ -94,12 +100,13 @@ def _chain(scene: Scene, anchor: Anchor, others: list[Anchor]) -> ObjectTrack:
         current, to_current = following, to_next
     absent = cue == Cue.LOST
     affine[absent] = np.nan
-    return ObjectTrack(anchor.mask, anchor.image, anchor.last, affine, cue, quality, anchor.histogram)
+    return ObjectTrack(anchor.mask, anchor.image, anchor.last, affine, cue, quality, anchor.histogram, matches)
 
 
 def _cut(track: Track, end: int) -> Track:
     keep = track.frames < end
-    return Track(track.frames[keep], track.affine[keep], track.cue[keep], track.quality[keep])
+    matches = tuple(m for m, kept in zip(track.matches, keep, strict=True) if kept)
+    return Track(track.frames[keep], track.affine[keep], track.cue[keep], track.quality[keep], matches)
 
 
 def _stand(affine: np.ndarray, cue: np.ndarray, quality: np.ndarray, first: int, last: int, pose: np.ndarray) -> None:

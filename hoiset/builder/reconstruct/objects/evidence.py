@@ -26,6 +26,7 @@ class ObjectTrack:
         cue: (T,) uint8, :class:`Cue`.
         quality: (T,) evidence for the silhouette, 0..1; NaN where hidden or absent.
         histogram: (B,) its colours.
+        matches: Frame -> (m, 4) template x, y and frame x, y of points that flow carried from this very template.
     """
 
     mask: Bool[np.ndarray, "H W"]
@@ -35,6 +36,7 @@ class ObjectTrack:
     cue: UInt8[np.ndarray, "T"]
     quality: Float[np.ndarray, "T"]
     histogram: Float[np.ndarray, "B"]
+    matches: dict[int, np.ndarray]
 
     def silhouette(self, t: int) -> Bool[np.ndarray, "H W"]:
         """Whole predicted silhouette in frame t, hidden parts included; empty where absent."""
@@ -58,7 +60,9 @@ def similarity(a: Float[np.ndarray, "B"], b: Float[np.ndarray, "B"]) -> float:
     return float(np.sqrt(a * b).sum())
 
 
-def velocity(points: Float[np.ndarray, "T 2"], time: Float[np.ndarray, "T"], window_s: float = 0.2) -> Float[np.ndarray, "T 2"]:
+def velocity(
+    points: Float[np.ndarray, "T 2"], time: Float[np.ndarray, "T"], window_s: float = 0.2
+) -> Float[np.ndarray, "T 2"]:
     """Central difference over a window, px/s; NaN where an end of the window is absent."""
     half = max(1, int(round(window_s / 2 / max(np.median(np.diff(time)), 1e-6))))
     index = np.arange(len(time))
@@ -77,7 +81,7 @@ def finger_gap(scene: Scene, obj: ObjectTrack, frames: np.ndarray) -> Float[np.n
 
 
 def moved_by_hand(scene: Scene, obj: ObjectTrack) -> float:
-    """Share of the frames of its motion in which a touching hand moves with the object; NaN when it never moves."""
+    """Share of the touched frames of its motion in which the hand moves with it; 0 if seldom touched, NaN if it never moves."""
     short = min(scene.shape)
     own = velocity(obj.centroid(), scene.time)
     speed = np.linalg.norm(own, axis=1)
@@ -86,13 +90,16 @@ def moved_by_hand(scene: Scene, obj: ObjectTrack) -> float:
         return float("nan")
     frames = frames[np.unique(np.linspace(0, len(frames) - 1, min(len(frames), 40)).astype(int))]
     gap = finger_gap(scene, obj, frames)
+    touches = np.nan_to_num(gap, nan=np.inf) <= scene.params.contact_gap_hands
+    if touches.any(1).mean() < 0.2:
+        return 0.0
     agrees = np.zeros(len(frames), bool)
     for h in range(2):
-        hand = velocity(np.nanmean(scene.joints_2d[:, h, :, :], axis=1), scene.time)[frames]
+        hand = velocity(scene.joints_2d[:, h].mean(1), scene.time)[frames]
         difference = np.linalg.norm(hand - own[frames], axis=1)
         together = difference < 0.7 * np.maximum(speed[frames], np.linalg.norm(hand, axis=1))
-        agrees |= (gap[:, h] <= scene.params.contact_gap_hands) & together
-    return float(agrees.mean())
+        agrees |= touches[:, h] & together
+    return float(agrees[touches.any(1)].mean())
 
 
 def evidence(obj: ObjectTrack) -> float:

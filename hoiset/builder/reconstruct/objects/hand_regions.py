@@ -17,7 +17,9 @@ def hand_size_px(joints_2d: Float[np.ndarray, "T 2 21 2"]) -> Float[np.ndarray, 
     return np.array([np.nanpercentile(s, 80) if np.isfinite(s).any() else np.nan for s in side.T])
 
 
-def hand_mask(joints_2d: Float[np.ndarray, "2 21 2"], size_px: Float[np.ndarray, "2"], shape: tuple[int, int]) -> np.ndarray:
+def hand_mask(
+    joints_2d: Float[np.ndarray, "2 21 2"], size_px: Float[np.ndarray, "2"], shape: tuple[int, int]
+) -> np.ndarray:
     """Draw hands: the filled palm and a capsule along every finger.
 
     Returns:
@@ -37,7 +39,10 @@ def hand_mask(joints_2d: Float[np.ndarray, "2 21 2"], size_px: Float[np.ndarray,
 
 
 def forearm_mask(
-    joints_2d: Float[np.ndarray, "2 21 2"], size_px: Float[np.ndarray, "2"], shape: tuple[int, int], length_hands: float = 2.0
+    joints_2d: Float[np.ndarray, "2 21 2"],
+    size_px: Float[np.ndarray, "2"],
+    shape: tuple[int, int],
+    length_hands: float = 2.0,
 ) -> UInt8[np.ndarray, "H W"]:
     """Draw where forearms must be: a widening corridor from each wrist away from the knuckles (1 left, 2 right)."""
     mask = np.zeros(shape, np.uint8)

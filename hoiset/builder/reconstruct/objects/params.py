@@ -22,6 +22,8 @@ class ObjectParams(Params):
         min_travel: Motion that makes an object a moved one.
         min_moved_by_hand: Share of an object's motion that a touching hand must share.
         move_speed: Speed above which an object moves, per s.
+        contact_bridge_s: A touch interrupted for no longer than this is one touch.
+        min_grasp_s: Shortest grasp.
         grasp_lead_s: A grasp begins this long before and ends this long after the motion it causes.
         grasp_bridge_s: Pauses of a held object up to this long stay in the grasp.
         track_quality: Share of the predicted silhouette that must be foreground of the object's colours.
@@ -37,7 +39,7 @@ class ObjectParams(Params):
     colour_change: float = 9.0
     shadow_ratio: float = 0.72
     min_anchor_s: float = 0.4
-    min_area: float = 0.0012
+    min_area: float = 0.0022
     max_area: float = 0.16
     max_extent_hands: float = 4.5
     contact_gap_hands: float = 0.5
@@ -45,6 +47,8 @@ class ObjectParams(Params):
     min_travel: float = 0.03
     min_moved_by_hand: float = 0.4
     move_speed: float = 0.06
+    contact_bridge_s: float = 0.3
+    min_grasp_s: float = 0.2
     grasp_lead_s: float = 0.15
     grasp_bridge_s: float = 1.0
     track_quality: float = 0.45

@@ -83,7 +83,9 @@ def build_scene(
     masks = np.stack([hand_mask(j, size_px, shape) for j in joints_2d])
     states = pixel_states(rgb, time, masks, params)
     plate = background_plate(states, rgb, params)
-    return Scene(rgb, time, joints_2d, size_px, masks, states, plate, _person_colours(rgb, joints_2d, size_px, masks), params)
+    return Scene(
+        rgb, time, joints_2d, size_px, masks, states, plate, _person_colours(rgb, joints_2d, size_px, masks), params
+    )
 
 
 def _person_colours(rgb: np.ndarray, joints_2d: np.ndarray, size_px: np.ndarray, masks: np.ndarray) -> np.ndarray:
@@ -93,5 +95,7 @@ def _person_colours(rgb: np.ndarray, joints_2d: np.ndarray, size_px: np.ndarray,
         hand = cv2.erode((masks[t] > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         arm = forearm_mask(joints_2d[t], size_px, masks.shape[1:], length_hands=0.8) > 0
         index = colour_index(rgb[t])
-        counts += np.bincount(index[hand], minlength=len(counts)) + 0.5 * np.bincount(index[arm & ~hand], minlength=len(counts))
+        counts += np.bincount(index[hand], minlength=len(counts)) + 0.5 * np.bincount(
+            index[arm & ~hand], minlength=len(counts)
+        )
     return (counts / max(counts.sum(), 1.0)).astype(np.float32)

@@ -93,7 +93,9 @@ def _stable(lab: np.ndarray, hand: np.ndarray, window: int, noise: float) -> np.
     return stable
 
 
-def _collect(lab: np.ndarray, stable: np.ndarray, change: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _collect(
+    lab: np.ndarray, stable: np.ndarray, change: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Run over time once, keeping the current state of every pixel as a slow running mean."""
     n, height, width = stable.shape
     colour = np.full((MAX_STATES, height, width, 3), np.nan, np.float32)

@@ -37,12 +37,14 @@ class Track:
         affine: (n, 2, 3) similarity that maps template pixels to frame pixels.
         cue: (n,) uint8, :class:`Cue`.
         quality: (n,) share of the visible predicted silhouette that is foreground in the object's colours; NaN where hidden.
+        matches: Per frame, (m, 4) float32 rows of template x, y and frame x, y of the points that flow carried.
     """
 
     frames: np.ndarray
     affine: Float[np.ndarray, "n 2 3"]
     cue: UInt8[np.ndarray, "n"]
     quality: Float[np.ndarray, "n"]
+    matches: tuple[np.ndarray, ...] = ()
 
 
 def compose(a: Float[np.ndarray, "2 3"], b: Float[np.ndarray, "2 3"]) -> Float[np.ndarray, "2 3"]:
@@ -145,7 +147,11 @@ class Follower:
             return None
         cv2.setRNGSeed(0)
         affine, inliers = cv2.estimateAffinePartial2D(
-            self.template, self.points, method=cv2.RANSAC, ransacReprojThreshold=0.006 * min(height, width), maxIters=200
+            self.template,
+            self.points,
+            method=cv2.RANSAC,
+            ransacReprojThreshold=0.006 * min(height, width),
+            maxIters=200,
         )
         if affine is None or inliers.sum() < max(_MIN_INLIERS, 0.4 * len(self.points)):
             return None
@@ -171,9 +177,13 @@ class Follower:
         padded = cv2.copyMakeBorder(likely, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0.0)
         shape = cv2.copyMakeBorder(mask.astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
         kernel = shape[top + pad : bottom + pad, left + pad : right + pad]
-        ring = (cv2.dilate(kernel, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))) > 0) & (kernel == 0)
+        ring = (cv2.dilate(kernel, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))) > 0) & (
+            kernel == 0
+        )
         weight = kernel.astype(np.float32) / kernel.sum() - 0.5 * ring.astype(np.float32) / max(ring.sum(), 1)
-        window = padded[max(0, top + pad - reach) : bottom + pad + reach, max(0, left + pad - reach) : right + pad + reach]
+        window = padded[
+            max(0, top + pad - reach) : bottom + pad + reach, max(0, left + pad - reach) : right + pad + reach
+        ]
         if window.shape[0] < weight.shape[0] or window.shape[1] < weight.shape[1]:
             return None
         score = cv2.matchTemplate(window, weight.astype(np.float32), cv2.TM_CCORR)
@@ -187,7 +197,10 @@ class Follower:
     def _by_hand(self, t: int) -> np.ndarray | None:
         """Similarity of the palm of the hand that touches the silhouette."""
         joints = self.scene.joints_2d
-        gap = gap_to_mask(joints[self.previous], warp_mask(self.anchor.mask, self.affine).astype(np.uint8)) / self.scene.size_px
+        gap = (
+            gap_to_mask(joints[self.previous], warp_mask(self.anchor.mask, self.affine).astype(np.uint8))
+            / self.scene.size_px
+        )
         gap = np.where(np.isnan(joints[t]).any((-1, -2)) | np.isnan(gap), np.inf, gap)
         hand = int(gap.argmin())
         if gap[hand] > self.scene.params.contact_gap_hands:
@@ -235,13 +248,16 @@ def follow(scene: Scene, anchor: Anchor, frames: np.ndarray) -> Track:
     cue = np.zeros(len(frames), np.uint8)
     quality = np.full(len(frames), np.nan)
     cue[0], quality[0] = Cue.STANDING, 1.0
+    matches: list[np.ndarray] = [np.zeros((0, 4), np.float32)] * len(frames)
     patience, lost = int(round(0.5 * scene.fps)), 0
     for k in range(1, len(frames)):
         affine[k], cue[k], quality[k] = follower.step(int(frames[k]))
+        if cue[k] == Cue.FLOW:
+            matches[k] = np.hstack([follower.template, follower.points]).astype(np.float32)
         weak = cue[k] == Cue.LOST or (cue[k] == Cue.FLOW and quality[k] < scene.params.track_quality)
         lost = lost + 1 if weak else 0
         if lost > patience:
             affine[k + 1 :] = affine[k]
             cue[k - patience :] = Cue.LOST
             break
-    return Track(frames, affine, cue, quality)
+    return Track(frames, affine, cue, quality, tuple(matches))
