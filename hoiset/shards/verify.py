@@ -21,6 +21,8 @@ from hoiset.shards.schema import members
 from hoiset.shards.validate import mismatches
 
 DEFAULT_REPROJECTION_SHARE = 0.25
+BYTES_PER_PROCESS = 64 << 20
+"""Starting a process takes longer than verifying fewer bytes than this."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def verify_dataset(root: Path, version: str | None = None, *, processes: int | N
     Args:
         root: Dataset root.
         version: Only this version; all by default.
-        processes: Shards read at once; by default one a core, at most 8.
+        processes: Files read at once; by default one a core, at most 8, and fewer for little data.
 
     Returns:
         A report. Damage is reported, never raised.
@@ -132,7 +134,7 @@ def _verify_version(root: Path, version: str, processes: int | None) -> VerifyRe
         (version,),
         tuple(problems),
         len(entries),
-        sum(len(f.rows) for f in core),
+        sum(len(f.spans) for f in core),
         sum(n for f in core for n in f.lengths.values()),
         sum(e.bytes for e in entries),
     )
@@ -172,7 +174,8 @@ def _verify_files(root: Path, entries: list[_Entry], share: float, processes: in
     """One :class:`_Found` an entry; core shards are read together with the video shard beside them."""
     paths = {e.path for e in entries}
     work = [(root, e, _beside(e, paths), share) for e in entries]
-    processes = min(processes or min(os.cpu_count() or 1, 8), len(entries))
+    useful = 1 + sum(e.bytes for e in entries) // BYTES_PER_PROCESS
+    processes = min(processes or min(os.cpu_count() or 1, 8, useful), len(entries))
     if processes <= 1:
         return [_verify_file(*w) for w in work]
     try:

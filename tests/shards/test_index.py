@@ -80,9 +80,9 @@ def test_missing_and_damaged_indexes_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="versions there: none"):
         read_index(tmp_path, "v2")
     path = write_index(tmp_path, "demo", [row("a")])
-    with pytest.raises(DatasetError, match="no version 'v2'.*versions there: demo"):
+    with pytest.raises(DatasetError, match=r"no version 'v2'.*versions there: demo"):
         read_index(tmp_path, "v2")
-    with pytest.raises(DatasetError, match="no version '../index/demo'"):
+    with pytest.raises(DatasetError, match=r"no version '\.\./index/demo'"):
         read_index(tmp_path, "../index/demo")
     pq.write_table(pq.read_table(path).drop_columns("verb"), path)
     with pytest.raises(DatasetError, match="build it again"):

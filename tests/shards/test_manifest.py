@@ -43,7 +43,7 @@ def test_manifest_does_not_depend_on_the_order_of_shards(dataset: Path) -> None:
 
 
 def test_missing_and_damaged_manifests_are_named(dataset: Path) -> None:
-    with pytest.raises(DatasetError, match="no version 'v3'.*versions there: v2"):
+    with pytest.raises(DatasetError, match=r"no version 'v3'.*versions there: v2"):
         read_manifest(dataset, "v3")
     path = dataset / "manifest/v2.json"
     for text in ("{}", "[]", "{", '{"files": [], "recipe": {}, "schema": "1"}', "[" * 10**5):

@@ -66,7 +66,7 @@ def test_a_bad_sample_costs_itself_only(tmp_path: Path) -> None:
     with UnitWriter(tmp_path / "2", "v2", "train", 0) as unit:
         bad = make_sample("bad")
         del bad["rgb.mp4"]
-        with pytest.raises(SchemaError, match="rgb.mp4"):
+        with pytest.raises(SchemaError, match=r"rgb\.mp4"):
             unit.add(bad)
         unit.add(make_sample("b", 0))
         with pytest.raises(SchemaError, match="'b' twice"):
