@@ -69,7 +69,11 @@ def smooth(
 
 
 def outliers(
-    time: Float[np.ndarray, "T"], values: Float[np.ndarray, "T D"], *, window_s: float, threshold: Float[np.ndarray, "T"]
+    time: Float[np.ndarray, "T"],
+    values: Float[np.ndarray, "T D"],
+    *,
+    window_s: float,
+    threshold: Float[np.ndarray, "T"],
 ) -> Bool[np.ndarray, "T"]:
     """Samples further than their threshold from the median of their neighbours within ``window_s`` (Hampel's test).
 

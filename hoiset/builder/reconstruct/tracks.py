@@ -173,9 +173,7 @@ def _link(
     return sorted(done + live, key=lambda t: (t.frames[0], t.slots[0]))
 
 
-def _predict(
-    t: _Tracklet, palm: np.ndarray, size: np.ndarray, time: np.ndarray, i: int
-) -> tuple[np.ndarray, float]:
+def _predict(t: _Tracklet, palm: np.ndarray, size: np.ndarray, time: np.ndarray, i: int) -> tuple[np.ndarray, float]:
     """Where a tracklet's palm is expected at frame i, at half of its last velocity, and its size."""
     last, scale = palm[t.frames[-1], t.slots[-1]], float(size[t.frames[-1], t.slots[-1]])
     if len(t.frames) < 2:
@@ -192,9 +190,7 @@ def _unlike(landmarks: np.ndarray, t: _Tracklet, i: int, n: int) -> float:
     return float(np.linalg.norm((a - a[list(PALM)].mean(0)) - (b - b[list(PALM)].mean(0)), axis=1).mean())
 
 
-def _weigh(
-    t: _Tracklet, detections: HandDetections, palm: np.ndarray, size: np.ndarray, time: np.ndarray
-) -> _Evidence:
+def _weigh(t: _Tracklet, detections: HandDetections, palm: np.ndarray, size: np.ndarray, time: np.ndarray) -> _Evidence:
     frames, slots = list(t.frames), list(t.slots)
     probability = np.clip(detections.right_probability[frames, slots], 0.02, 0.98)
     score = detections.score[frames, slots]
@@ -242,8 +238,8 @@ def _doubt(a: _Evidence, b: _Evidence, time: np.ndarray, params: TrackParams) ->
         return float("inf")
     together = 2.0 * max(-gap_s, 0.0)
     allowed = 0.5 + params.jump_per_s * abs(gap_s)
-    jump = np.linalg.norm(b.first - a.last) / max(a.size, b.size, 1e-9)
-    return float(np.clip(jump - allowed, 0.0, 4.0) * 0.25 + together)
+    jump = float(np.linalg.norm(b.first - a.last)) / max(a.size, b.size, 1e-9)
+    return float(0.25 * np.clip(jump - allowed, 0.0, 4.0)) + together
 
 
 def _without_noise(evidence: list[_Evidence], labels: tuple[int, ...], params: TrackParams) -> tuple[int, ...]:

@@ -1,0 +1,167 @@
+"""Hands of a clip: detections -> two metric hands in the camera frame, smooth, with their gaps filled and marked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.spatial.transform import Rotation, Slerp
+
+from hoiset.builder.params import Params
+from hoiset.builder.reconstruct.lifting import LiftParams, estimate_lengths, lift, pose_bones
+from hoiset.builder.reconstruct.smoothing import outliers, short_gaps, smooth
+from hoiset.builder.reconstruct.tracks import PALM, TrackParams, hand_size, track_hands
+from hoiset.builder.records import Camera, HandDetections, Hands
+from hoiset.geometry import project, wrist_frame
+from hoiset.shards.schema import HandSource
+
+VERSION = "1"
+
+
+class HandParams(Params):
+    """Parameters of the hands stage.
+
+    Attributes:
+        tracks: Of the association.
+        lifting: Of the lifting to 3D.
+        max_gap_s: Longest time between two observed frames that is filled.
+        outlier_window_s: Frames so near are compared to find teleports and flipped detections.
+        outlier_palm: A palm farther than this from its neighbours' median is none, in hand sizes.
+        outlier_pose: So are joints that lie around the palm differently by more than this.
+        depth_sigma_s: Window of the depth's smoothing: a palm's depth changes slowly, its estimate does not.
+        depth_outlier: A depth farther than this share from its neighbours' median does not count.
+        joint_sigma_s: Window of the joints' smoothing, in 3D and in the image alike.
+        infill_score: Score of a filled frame, as a share of its observed neighbours'.
+    """
+
+    tracks: TrackParams = TrackParams()
+    lifting: LiftParams = LiftParams()
+    max_gap_s: float = 0.5
+    outlier_window_s: float = 0.1
+    outlier_palm: float = 0.6
+    outlier_pose: float = 0.35
+    depth_sigma_s: float = 0.12
+    depth_outlier: float = 0.15
+    joint_sigma_s: float = 0.035
+    infill_score: float = 0.5
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """One hand's detections over the clip; rows of NaN where there are none."""
+
+    pixels: Float[np.ndarray, "T 21 2"]
+    world_m: Float[np.ndarray, "T 21 3"]
+    score: Float[np.ndarray, "T"]
+
+    @property
+    def valid(self) -> Bool[np.ndarray, "T"]:
+        return self.score > 0
+
+
+def reconstruct_hands(
+    detections: HandDetections, camera: Camera, time: Float[np.ndarray, "T"], params: HandParams
+) -> Hands:
+    """Reconstruct both hands of a clip.
+
+    Args:
+        detections: Of all frames, in the clip's pixels.
+        camera: Its intrinsics.
+        time: (T,) s, strictly increasing.
+        params: See :class:`HandParams`.
+
+    Returns:
+        The hands; observed, filled and absent frames are marked. Bone lengths are those of one person: constant over
+        the clip and equal on both hands. ``joints_2d`` is the detector's, smoothed like the joints; where a frame is
+        filled, it is their projection.
+    """
+    tracks = track_hands(detections, time, params.tracks)
+    seen = [_reject_outliers(_gather(detections, tracks.slot[:, side]), time, params) for side in (0, 1)]
+    pixels, world = (np.concatenate([getattr(s, name)[s.valid] for s in seen]) for name in ("pixels", "world_m"))
+    lengths = estimate_lengths(pixels, world, camera.K, params.lifting)
+    hands = [_reconstruct_one(s, camera, time, lengths, params) for s in seen]
+    joints, joints_2d, source, score = (np.stack(parts, axis=1) for parts in zip(*hands, strict=True))
+    wrist = np.stack([wrist_frame(joints[:, side], left=side == 0) for side in (0, 1)], axis=1)
+    return Hands(joints, joints_2d, wrist, source.astype(np.uint8), score, tracks.fallbacks)
+
+
+def _gather(detections: HandDetections, slot: np.ndarray) -> _Observed:
+    rows, here = np.arange(len(slot)), slot >= 0
+    return _Observed(
+        np.where(here[:, None, None], detections.landmarks_px[rows, slot], np.nan),
+        np.where(here[:, None, None], detections.world_m[rows, slot], np.nan),
+        np.where(here, detections.score[rows, slot], 0.0),
+    )
+
+
+def _reject_outliers(seen: _Observed, time: np.ndarray, params: HandParams) -> _Observed:
+    """Without teleports (the palm is elsewhere) and flips (the joints lie around it differently)."""
+    if not seen.valid.any():
+        return seen
+    palm = seen.pixels[:, PALM].mean(1)
+    size = hand_size(seen.pixels)
+    around = (seen.pixels - palm[:, None]).reshape(len(time), -1)
+    window = params.outlier_window_s
+    teleported = outliers(time, palm, window_s=window, threshold=params.outlier_palm * size)
+    flipped = outliers(time, around, window_s=window, threshold=params.outlier_pose * size * np.sqrt(21.0))
+    wrong = teleported | flipped
+    return _Observed(
+        np.where(wrong[:, None, None], np.nan, seen.pixels),
+        np.where(wrong[:, None, None], np.nan, seen.world_m),
+        np.where(wrong, 0.0, seen.score),
+    )
+
+
+def _reconstruct_one(
+    seen: _Observed, camera: Camera, time: np.ndarray, lengths: np.ndarray, params: HandParams
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Joints, joints in the image, source and score of one hand."""
+    n, valid = len(time), seen.valid
+    joints = np.full((n, 21, 3), np.nan)
+    source = np.where(valid, HandSource.OBSERVED, HandSource.ABSENT)
+    if not valid.any():
+        return joints, joints[..., :2].copy(), source, np.zeros(n)
+    pixels, world = seen.pixels[valid], seen.world_m[valid]
+    first = lift(pixels, world, camera.K, lengths, params.lifting)
+    depth = _smooth_depth(first[:, PALM, 2].mean(1), time[valid], seen.score[valid], params)
+    joints[valid] = lift(pixels, world, camera.K, lengths, params.lifting, depth)
+    score = seen.score * _inside(seen.pixels, camera)
+    for a, b in short_gaps(time, valid, max_gap_s=params.max_gap_s):
+        joints[a:b] = _fill(joints[a - 1], joints[b], time[a - 1 : b + 1])
+        source[a:b], score[a:b] = HandSource.INFILLED, params.infill_score * min(score[a - 1], score[b])
+    weight = np.where(source == HandSource.OBSERVED, np.maximum(seen.score, 0.1), 0.1)
+    joints = smooth(time, joints.reshape(n, 63), sigma_s=params.joint_sigma_s, weight=weight).reshape(n, 21, 3)
+    joints = pose_bones(joints, lengths)
+    # The same window over the same frames: filled ones take part as their projection, then and after.
+    joints_2d = np.where((source == HandSource.INFILLED)[:, None, None], project(camera.K, joints), seen.pixels)
+    joints_2d = smooth(time, joints_2d.reshape(n, 42), sigma_s=params.joint_sigma_s, weight=weight).reshape(n, 21, 2)
+    filled = source == HandSource.INFILLED
+    joints_2d[filled] = project(camera.K, joints[filled])
+    return joints, joints_2d, source, score
+
+
+def _smooth_depth(depth: np.ndarray, time: np.ndarray, score: np.ndarray, params: HandParams) -> np.ndarray:
+    """The palm's depth, in logarithms because its error is relative, without what jumps."""
+    log_depth = np.log(depth)[:, None]
+    threshold = np.full(len(depth), params.depth_outlier)
+    wild = outliers(time, log_depth, window_s=2 * params.depth_sigma_s, threshold=threshold)
+    weight = np.where(wild, 0.01, score)
+    return np.exp(smooth(time, log_depth, sigma_s=params.depth_sigma_s, weight=weight, degree=1)[:, 0])
+
+
+def _inside(pixels: np.ndarray, camera: Camera) -> np.ndarray:
+    """Share of the joints that lie in the image: what is guessed beyond its edge is worth less."""
+    x, y = pixels[..., 0], pixels[..., 1]
+    return ((x >= -0.5) & (x < camera.width - 0.5) & (y >= -0.5) & (y < camera.height - 0.5)).mean(-1)
+
+
+def _fill(before: np.ndarray, after: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Joints between two frames: the palm's rotation on SO(3), its place and the fingers within it linearly."""
+    T = wrist_frame(np.stack([before, after]), left=False)
+    R, p = T[:, :3, :3], T[:, :3, 3]
+    local = np.stack([(before - p[0]) @ R[0], (after - p[1]) @ R[1]])
+    s = (time[1:-1] - time[0]) / (time[-1] - time[0])
+    turn = Slerp([0.0, 1.0], Rotation.from_matrix(R))(s).as_matrix()
+    here = local[0] + s[:, None, None] * (local[1] - local[0])
+    return here @ turn.transpose(0, 2, 1) + (p[0] + s[:, None] * (p[1] - p[0]))[:, None]
