@@ -23,9 +23,11 @@ _LINKS = np.array(TREE + _BRACES)
 # Medians of MediaPipe's 3D joints over frames in which the open hand faces the camera (of several people, alike within
 # 4 %), as shares of the hand's length: wrist to middle fingertip along the bones.
 _PROPORTIONS = np.array(
-    (0.215, 0.172, 0.187, 0.155, 0.525, 0.159, 0.113, 0.156, 0.509, 0.202, 0.144, 0.145)
-    + (0.500, 0.167, 0.132, 0.128, 0.446, 0.124, 0.117, 0.105)
-    + (0.136, 0.125, 0.123, 0.358)
+    [
+        *(0.215, 0.172, 0.187, 0.155, 0.525, 0.159, 0.113, 0.156, 0.509, 0.202, 0.144, 0.145),
+        *(0.500, 0.167, 0.132, 0.128, 0.446, 0.124, 0.117, 0.105),
+        *(0.136, 0.125, 0.123, 0.358),
+    ]
 )
 HAND_LENGTH_M = 0.187
 """Adult hand length, wrist to middle fingertip: the mean of men's (0.193 m) and women's (0.181 m) means, Gordon et al.,

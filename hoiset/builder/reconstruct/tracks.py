@@ -233,13 +233,13 @@ def _doubt(a: _Evidence, b: _Evidence, time: np.ndarray, params: TrackParams) ->
 
     The jump counts beyond what hands do, in hand sizes, and is bounded: a hand may leave the image and come back.
     """
-    gap_s = time[b.start] - time[a.end]
-    if b.end <= a.end or -gap_s > min(params.max_overlap_s, 0.5 * (time[b.end] - time[b.start])):
+    gap_s = float(time[b.start] - time[a.end])
+    if b.end <= a.end or -gap_s > min(params.max_overlap_s, 0.5 * float(time[b.end] - time[b.start])):
         return float("inf")
     together = 2.0 * max(-gap_s, 0.0)
     allowed = 0.5 + params.jump_per_s * abs(gap_s)
     jump = float(np.linalg.norm(b.first - a.last)) / max(a.size, b.size, 1e-9)
-    return float(0.25 * np.clip(jump - allowed, 0.0, 4.0)) + together
+    return 0.25 * min(max(jump - allowed, 0.0), 4.0) + together
 
 
 def _without_noise(evidence: list[_Evidence], labels: tuple[int, ...], params: TrackParams) -> tuple[int, ...]:
