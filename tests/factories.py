@@ -46,7 +46,7 @@ def make_clip(key: str, n_frames: int = 8, n_objects: int = 1, **text: Any) -> d
             "width": WIDTH,
             "height": HEIGHT,
             "focal_source": "given",
-            "gravity": [None, None, None],
+            "gravity": None,
             "gravity_source": "absent",
             "scale_source": "hand",
         },

@@ -155,7 +155,10 @@ CLIP_FIELDS: dict[str, Any] = {
         "fallbacks": ["string"],
     },
 }
-"""The struct in ``clip.json``: leaf values are Arrow type names, ``[x]`` is a list of x; any leaf may be null."""
+"""The struct in ``clip.json``: leaf values are Arrow type names, ``[x]`` is a list of x.
+
+Any leaf may be null, and so may a list of numbers (``gravity``) as a whole; every struct and every other list is there.
+"""
 
 
 def members(layer: str) -> tuple[Member, ...]:

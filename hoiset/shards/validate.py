@@ -119,7 +119,7 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
 
 
 def _struct_mismatches(value: Any, fields: Any, member: str, where: str) -> Iterator[Mismatch]:
-    """Structs have exactly their fields, lists are lists, leaves have their type or are null."""
+    """Structs have exactly their fields, lists are lists; leaves, and lists of numbers, may be null."""
     at = f" at {where}" if where else ""
     if isinstance(fields, dict):
         if not isinstance(value, dict):
@@ -130,6 +130,8 @@ def _struct_mismatches(value: Any, fields: Any, member: str, where: str) -> Iter
         for name in fields.keys() & value.keys():
             yield from _struct_mismatches(value[name], fields[name], member, f"{where}.{name}".lstrip("."))
     elif isinstance(fields, list):
+        if value is None and fields == ["float64"]:
+            return
         if not isinstance(value, (list, tuple, np.ndarray)):
             yield Mismatch(member, f"{type(value).__name__}{at}", "a list")
             return
@@ -151,10 +153,11 @@ def _length_mismatches(sample: Sample, wanted: list[Member]) -> Iterator[Mismatc
 def _clip_values(clip: dict[str, Any]) -> Iterator[Mismatch]:
     camera, n_objects = clip["camera"], len(clip["objects"])
     K = camera["K"]
-    if [len(row) for row in K] != [3, 3, 3] or not all(_is_finite(x) for row in K for x in row):
+    if [len(row or ()) for row in K] != [3, 3, 3] or not all(_is_finite(x) for row in K for x in row):
         yield Mismatch("clip.json", f"camera.K {K}", "3 x 3 finite values")
-    if len(camera["gravity"]) != 3:
-        yield Mismatch("clip.json", f"camera.gravity {camera['gravity']}", "3 values, null where unknown")
+    gravity = camera["gravity"]
+    if gravity is not None and not (len(gravity) == 3 and all(_is_finite(x) for x in gravity)):
+        yield Mismatch("clip.json", f"camera.gravity {gravity}", "3 finite values, or null where it is unknown")
     if not (camera["width"] or 0) > 0 or not (camera["height"] or 0) > 0:
         yield Mismatch("clip.json", f"camera {camera['width']} x {camera['height']}", "a size in px")
     if n_objects > MAX_OBJECTS:

@@ -131,7 +131,15 @@ def test_wrong_structs_are_found(sample: dict[str, Any], name: str) -> None:
 
 def test_a_bad_camera_is_found(sample: dict[str, Any]) -> None:
     camera = sample["clip.json"]["camera"]
-    for change in ({"K": [[1.0]]}, {"K": [[1.0, 0.0, None]] * 3}, {"width": 0}, {"gravity": []}):
+    for change in (
+        {"K": [[1.0]]},
+        {"K": [[1.0, 0.0, None]] * 3},
+        {"K": [None] * 3},
+        {"K": None},
+        {"width": 0},
+        {"gravity": []},
+        {"gravity": [0, 1, None]},
+    ):
         assert list(mismatches(reworded(sample, camera={**camera, **change})))
 
 
