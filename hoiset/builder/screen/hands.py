@@ -1,0 +1,123 @@
+"""Whether hands are seen, large enough, whole and moving, and between which times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from hoiset.builder.records import HandDetections
+from hoiset.builder.screen.params import ScreenParams
+
+
+@dataclass(frozen=True)
+class HandView:
+    """What sampled frames show of hands.
+
+    Attributes:
+        time: (T,) times of the samples in the file, s.
+        present: (T, N) whether slot n holds a hand that counts.
+        size: (T, N) diagonal of the hand's box, fraction of min(H, W); NaN where not present.
+        outside: (T, N) share of the joints outside the image; NaN where not present.
+        speed: (T,) speed of the fastest hand since the sample before, fractions of min(H, W) per s; NaN where unknown.
+    """
+
+    time: Float[np.ndarray, "T"]
+    present: Bool[np.ndarray, "T N"]
+    size: Float[np.ndarray, "T N"]
+    outside: Float[np.ndarray, "T N"]
+    speed: Float[np.ndarray, "T"]
+
+    @property
+    def seen(self) -> Bool[np.ndarray, "T"]:
+        """Whether a sample shows any hand."""
+        return np.asarray(self.present.any(axis=1))
+
+
+def view_hands(
+    detections: HandDetections, time: Float[np.ndarray, "T"], height: int, width: int, params: ScreenParams
+) -> HandView:
+    """Measure detections on sampled frames of height x width px.
+
+    A detection that stands alone in time is not counted: many things pass for a hand once, few twice running.
+    """
+    present = (detections.score >= params.min_hand_score) & ~np.isnan(detections.landmarks_px).any(axis=(2, 3))
+    seen = present.any(axis=1)
+    near = np.abs(time[:, None] - time[None]) <= params.hand_support_s + 1e-6
+    np.fill_diagonal(near, False)
+    present = present & (near & seen[None]).any(axis=1)[:, None]
+    joints = np.where(present[..., None, None], detections.landmarks_px, np.nan)
+    short = min(height, width)
+    size = np.linalg.norm(joints.max(axis=2) - joints.min(axis=2), axis=-1) / short
+    out = ((joints < -0.5) | (joints > (width - 0.5, height - 0.5))).any(axis=-1).mean(axis=-1)
+    return HandView(time, present, size, np.where(present, out, np.nan), _speed(joints, present, time) / short)
+
+
+def _speed(
+    joints: Float[np.ndarray, "T N 21 2"], present: Bool[np.ndarray, "T N"], time: Float[np.ndarray, "T"]
+) -> Float[np.ndarray, "T"]:
+    """Median joint speed from each hand's nearest hand in the sample before, the fastest of the frame, px/s."""
+    speed = np.full(len(time), np.nan)
+    for i in range(1, len(time)):
+        now, before = joints[i][present[i]], joints[i - 1][present[i - 1]]
+        if len(now) and len(before):
+            moved = np.median(np.linalg.norm(now[:, None] - before[None], axis=-1), axis=-1)
+            speed[i] = moved.min(axis=1).max() / (time[i] - time[i - 1])
+    return speed
+
+
+def hand_runs(view: HandView, params: ScreenParams) -> list[tuple[int, int]]:
+    """First and last sample of each run of hands without a gap longer than ``max_hand_gap_s``."""
+    seen = np.flatnonzero(view.seen)
+    if len(seen) == 0:
+        return []
+    breaks = np.flatnonzero(np.diff(view.time[seen]) > params.max_hand_gap_s + 1e-6)
+    firsts = seen[np.concatenate([[0], breaks + 1])]
+    lasts = seen[np.concatenate([breaks, [len(seen) - 1]])]
+    return [(int(a), int(b)) for a, b in zip(firsts, lasts, strict=True)]
+
+
+def measure_hands(view: HandView, first: int, last: int, params: ScreenParams) -> dict[str, float]:
+    """The values that the gates look at, over samples ``first`` to ``last`` (inclusive).
+
+    Returns:
+        ``hand_s``: time that hands are seen, s. ``hand_ratio``: share of the samples that show one. ``hand_size``:
+        median. ``hand_cut_off``: share of the hands that the border cuts off. ``hand_speed``: 90th percentile. The last
+        three are NaN without hands.
+    """
+    part = slice(first, last + 1)
+    seen, size, speed, outside = view.seen[part], view.size[part], view.speed[part], view.outside[part]
+    period_s = float(np.median(np.diff(view.time))) if len(view.time) > 1 else 0.0
+    cut_off = outside[np.isfinite(outside)] > params.hand_outside_ratio
+    return {
+        "hand_s": float(seen.sum() * period_s),
+        "hand_ratio": float(seen.mean()) if len(seen) else 0.0,
+        "hand_size": float(np.nanmedian(size)) if np.isfinite(size).any() else np.nan,
+        "hand_cut_off": float(cut_off.mean()) if len(cut_off) else np.nan,
+        "hand_speed": float(np.nanpercentile(speed, 90)) if np.isfinite(speed).any() else np.nan,
+    }
+
+
+def split_long(start_s: float, end_s: float, view: HandView, params: ScreenParams) -> list[tuple[float, float]]:
+    """Cut a span longer than ``max_clip_s`` into parts, near the even marks at moments without a hand if there are any.
+
+    Failing that, at the moment near the mark at which the hands are slowest.
+    """
+    parts = int(np.ceil((end_s - start_s) / params.max_clip_s - 1e-9))
+    if parts <= 1:
+        return [(start_s, end_s)]
+    part_s = (end_s - start_s) / parts
+    # a mark may only move as far as no part grows beyond the limit
+    slack_s = min(part_s / 4, (params.max_clip_s - part_s) / 2)
+    cuts = [start_s]
+    for k in range(1, parts):
+        mark_s = start_s + k * part_s
+        near = np.flatnonzero(np.abs(view.time - mark_s) <= slack_s)
+        if len(near) == 0:
+            cuts.append(mark_s)
+            continue
+        busy = np.where(view.seen[near], 1.0 + np.nan_to_num(view.speed[near], nan=np.inf), 0.0)
+        best = near[np.lexsort((np.abs(view.time[near] - mark_s), busy))[0]]
+        cuts.append(float(view.time[best]))
+    return list(zip(cuts, [*cuts[1:], end_s], strict=True))

@@ -1,0 +1,126 @@
+"""Pass 1 over one video: shots, static spans within them, hands within those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hoiset.builder.reconstruct.backends.base import HandDetector
+from hoiset.builder.records import Candidate, SourceVideo
+from hoiset.builder.screen.gates import MEASURED, first_failed
+from hoiset.builder.screen.hands import hand_runs, measure_hands, split_long, view_hands
+from hoiset.builder.screen.params import ScreenParams
+from hoiset.builder.screen.sampling import Shot, iter_shots
+from hoiset.builder.screen.static_camera import CameraTrack, StaticSpan, least_shift, static_spans, track_camera
+from hoiset.errors import ClipError, VideoError
+
+
+@dataclass(frozen=True)
+class _Span:
+    """A stretch of a shot, what was measured on it, and the gate that already decided, if one has."""
+
+    start_s: float
+    end_s: float
+    measured: dict[str, float]
+    gate: str = ""
+    detail: str = ""
+
+
+def screen_video(video: SourceVideo, hand_detector: HandDetector, params: ScreenParams) -> tuple[Candidate, ...]:
+    """Judge a video, or its annotated span; it is decoded once, at a small size, with bounded memory.
+
+    Args:
+        video: What to judge.
+        hand_detector: Asked only about spans in which the camera stands still.
+        params: Thresholds.
+
+    Returns:
+        At least one candidate, in time order: spans that pass, and those that failed with their first failed gate. A
+        video that cannot be used has one with ``no_video``; where the detector died, one has its reason as gate.
+
+    Raises:
+        BackendUnavailable: The detector cannot be started.
+    """
+    start_s = video.start_s or 0.0
+    whole = _Span(start_s, video.end_s if video.end_s is not None else start_s, {})
+    if video.problem:
+        return (_candidate(video, 0, replace(whole, gate="no_video", detail=video.problem), params),)
+    spans: list[_Span] = []
+    try:
+        for shot in iter_shots(video, params):
+            spans.extend(_screen_shot(shot, hand_detector, params))
+    except VideoError as error:
+        spans.append(replace(whole, gate="no_video", detail=str(error)))
+    except ClipError as error:
+        spans.append(replace(whole, gate=error.reason, detail=error.detail))
+    return tuple(_candidate(video, i, span, params) for i, span in enumerate(spans))
+
+
+def _candidate(video: SourceVideo, segment: int, span: _Span, params: ScreenParams) -> Candidate:
+    gate, detail = (span.gate, span.detail) if span.gate else first_failed(span.measured, params)
+    measured = {name: span.measured.get(name, np.nan) for name in MEASURED}
+    return Candidate(video.uid, segment, span.start_s, span.end_s, gate, detail, measured)
+
+
+def _screen_shot(shot: Shot, hand_detector: HandDetector, params: ScreenParams) -> Iterator[_Span]:
+    """Every span of a shot that deserves a row, in time order, measured as far as it gets."""
+    duration_s = shot.end_s - shot.start_s
+    if duration_s < params.min_clip_s - 1e-6 or len(shot.time) < 2:
+        detail = f"the shot lasts {duration_s:.3g} s and shows {len(shot.time)} sampled frames"
+        yield _Span(shot.start_s, shot.end_s, {"duration_s": duration_s}, "too_short", detail)
+        return
+    track = track_camera(shot.rgb, shot.time, params)
+    done = 0
+    for still in static_spans(track, shot.time, params):
+        start_s, end_s = _bounds(shot, still.first, still.last)
+        if end_s - start_s < params.min_clip_s - 1e-6:
+            continue
+        yield from _moving(shot, track, done, still.first, params)
+        yield from _screen_hands(shot, still, hand_detector, params)
+        done = still.last
+    yield from _moving(shot, track, done, len(shot.time) - 1, params)
+
+
+def _bounds(shot: Shot, first: int, last: int) -> tuple[float, float]:
+    """Times of a range of samples; at the shot's ends, those of the shot."""
+    start_s = shot.start_s if first == 0 else float(shot.time[first])
+    return start_s, shot.end_s if last == len(shot.time) - 1 else float(shot.time[last])
+
+
+def _moving(shot: Shot, track: CameraTrack, first: int, last: int, params: ScreenParams) -> Iterator[_Span]:
+    """A row for the samples between two static spans, where they are long enough to have been a clip."""
+    start_s, end_s = _bounds(shot, first, last)
+    if last <= first or end_s - start_s < params.min_clip_s - 1e-6:
+        return
+    part = slice(first, last + 1)
+    shift = least_shift(CameraTrack(track.shift[part], track.stretch[part]), shot.time[part], params)
+    detail = f"camera_shift is {shift:.3g} over {params.min_clip_s:g} s, expected {params.max_camera_shift:g} at most"
+    if shift >= 1.0:
+        detail = "the background cannot be followed: it moves too fast, is hidden, or shows nothing"
+    yield _Span(start_s, end_s, {"duration_s": end_s - start_s, "camera_shift": shift}, "camera_moves", detail)
+
+
+def _screen_hands(shot: Shot, still: StaticSpan, hand_detector: HandDetector, params: ScreenParams) -> Iterator[_Span]:
+    """The parts of a static span that show hands, each with a margin; the whole span when none does."""
+    start_s, end_s = _bounds(shot, still.first, still.last)
+    part = slice(still.first, still.last + 1)
+    time, rgb = shot.time[part], shot.rgb[part]
+    height, width = rgb[0].shape[:2]
+    view = view_hands(hand_detector.detect(rgb, video=False), time, height, width, params)
+    runs = hand_runs(view, params)
+    if not runs:
+        measured = {"duration_s": end_s - start_s, "camera_shift": still.shift}
+        yield _Span(start_s, end_s, measured | measure_hands(view, 0, len(time) - 1, params))
+    for first, last in runs:
+        run = (
+            max(start_s, float(time[first]) - params.hand_margin_s),
+            min(end_s, float(time[last]) + params.hand_margin_s),
+        )
+        for a, b in split_long(*run, view, params):
+            inside = np.flatnonzero((time >= max(a, time[first])) & (time <= min(b, time[last])))
+            measured = {"duration_s": b - a, "camera_shift": still.shift}
+            if len(inside):
+                measured |= measure_hands(view, int(inside[0]), int(inside[-1]), params)
+            yield _Span(a, b, measured)
