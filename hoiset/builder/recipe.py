@@ -1,0 +1,139 @@
+"""A recipe: everything that decides what a version looks like, but for its videos and the models' weights."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from hoiset.builder.engine.cache import digest_json
+from hoiset.builder.params import Params
+from hoiset.builder.reconstruct.pipeline import ReconstructParams
+from hoiset.builder.screen import ScreenParams
+from hoiset.errors import RecipeError
+from hoiset.shards.schema import KEY_PATTERN, SCHEMA_VERSION, layers
+from hoiset.shards.verify import DEFAULT_REPROJECTION_SHARE
+
+
+class SourceParams(Params):
+    """Where the videos come from.
+
+    Attributes:
+        kind: A kind of :func:`hoiset.builder.sources.open_source`.
+        options: Its options, such as the studio's ``seed`` and ``n_clips``.
+    """
+
+    kind: Literal["folder", "studio"] = "folder"
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+
+
+class PartitionRatios(Params):
+    """Shares of the source videos; they add up to 1."""
+
+    train: float = Field(default=0.8, ge=0, le=1)
+    validation: float = Field(default=0.1, ge=0, le=1)
+    test: float = Field(default=0.1, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _add_up(self) -> PartitionRatios:
+        total = self.train + self.validation + self.test
+        if abs(total - 1.0) > 1e-9:
+            raise ValueError(f"the ratios add up to {total:g}, expected 1")
+        return self
+
+
+class VerifyParams(Params):
+    """Bounds of ``hoiset verify``.
+
+    Attributes:
+        reprojection_share: Largest distance between projected and seen joints, as a share of the hand's size in px.
+    """
+
+    reprojection_share: float = Field(default=DEFAULT_REPROJECTION_SHARE, gt=0, le=1)
+
+
+class Recipe(Params):
+    """What a version is made by; see the fields' own classes for their units.
+
+    Attributes:
+        name: Of the version, and so of ``data/<name>``.
+        schema_version: Of :mod:`hoiset.shards.schema`.
+        profile: Which backends run.
+        layers: Layers that are written.
+        clips_per_shard: At most so many clips in one tar.
+    """
+
+    name: str = Field(pattern=f"^{KEY_PATTERN}$")
+    schema_version: Literal["2"] = SCHEMA_VERSION
+    profile: Literal["cpu"] = "cpu"
+    source: SourceParams = SourceParams()
+    layers: tuple[str, ...] = layers()
+    partitions: PartitionRatios = PartitionRatios()
+    clips_per_shard: int = Field(default=64, ge=1)
+    screen: ScreenParams = ScreenParams()
+    reconstruct: ReconstructParams = ReconstructParams()
+    verify: VerifyParams = VerifyParams()
+
+    @field_validator("layers")
+    @classmethod
+    def _known_layers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if set(value) - set(layers()) or "core" not in value or len(set(value)) != len(value):
+            raise ValueError(f"expected core and any of {', '.join(layers())}, each once")
+        return value
+
+    def to_json(self) -> dict[str, Any]:
+        """Every value, defaults included, as plain JSON types."""
+        return self.model_dump(mode="json")
+
+    @property
+    def digest(self) -> str:
+        """sha256 of every value: a changed default is another recipe."""
+        return digest_json(self.to_json())
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Recipes that come with the package."""
+    folder = resources.files("hoiset.builder.recipes")
+    return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """Load a recipe.
+
+    Args:
+        name_or_path: One of :func:`recipe_names`, or the path of a ``.toml`` file.
+
+    Raises:
+        RecipeError: Unknown, unreadable, not TOML, or a value that is not allowed; the message names the field.
+    """
+    name = str(name_or_path)
+    if name in recipe_names():
+        text = resources.files("hoiset.builder.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    elif name.endswith(".toml"):
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(f"cannot read the recipe {name}: {error}") from error
+    else:
+        known = ", ".join(recipe_names())
+        raise RecipeError(f"unknown split {name!r}; expected one of {known}, or the path of a .toml file")
+    try:
+        return Recipe.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"recipe {name} is not TOML: {error}") from error
+    except ValidationError as error:
+        raise RecipeError(f"recipe {name}: {'; '.join(_complaint(e) for e in error.errors())}") from error
+
+
+def _complaint(error: Any) -> str:
+    """One line on one wrong field: where, what was found, what was expected."""
+    field = ".".join(str(part) for part in error["loc"]) or "the recipe"
+    if error["type"] == "extra_forbidden":
+        return f"{field}: found an unknown field, expected only those that the recipe has; check the spelling"
+    if error["type"] == "missing":
+        return f"{field}: found nothing, expected a value"
+    expected = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{field}: found {error['input']!r}, expected {expected.removeprefix('expected ')}"

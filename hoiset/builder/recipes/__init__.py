@@ -1,0 +1,1 @@
+"""The recipes that ``hoiset build --split <name>`` knows."""

@@ -1,0 +1,108 @@
+"""What a worker process of a build does: judge a video, reconstruct a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import hoiset
+from hoiset.builder.engine.cache import StageCache, digest_file
+from hoiset.builder.engine.local import Handler, HandlerFactory
+from hoiset.builder.recipe import Recipe
+from hoiset.builder.reconstruct.backends.base import HandDetector
+from hoiset.builder.reconstruct.pipeline import Backends, ReconstructParams, reconstruct_clip
+from hoiset.builder.records import Candidate, Clip, SourceVideo
+from hoiset.builder.screen import ScreenParams, screen_video
+from hoiset.shards.schema import Sample
+
+
+@contextmanager
+def open_backends(profile: str) -> Iterator[Backends]:
+    """The models of a profile; started when first used.
+
+    Args:
+        profile: ``cpu``: MediaPipe, in one isolated process.
+    """
+    if profile != "cpu":
+        raise ValueError(f"found profile {profile!r}, expected 'cpu'")
+    from hoiset.builder.reconstruct.backends.mediapipe import MediaPipeHands, MediaPipeWorker
+
+    with MediaPipeWorker() as worker:
+        yield Backends(hands=MediaPipeHands(worker))
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The two passes and what they run on; all importable by name, since they are sent to other processes.
+
+    Attributes:
+        screen: Pass 1 of one video.
+        reconstruct: Pass 2 of one clip; its last argument is what the clip's provenance begins with.
+        backends: Profile -> the models, opened once per process.
+    """
+
+    screen: Callable[[SourceVideo, HandDetector, ScreenParams], tuple[Candidate, ...]] = screen_video
+    reconstruct: Callable[[Clip, Backends, ReconstructParams, StageCache, dict[str, Any]], Sample] = reconstruct_clip
+    backends: Callable[[str], AbstractContextManager[Backends]] = open_backends
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Pass 1's answer on one video: its candidates and the sha256 of its file (``""`` where it cannot be read)."""
+
+    candidates: tuple[Candidate, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """Pass 2's answer on one clip: the sample, and name, version and weights of the backends it came from."""
+
+    sample: Sample
+    backends: tuple[dict[str, str], ...]
+
+
+def handler_factory(recipe: Recipe, stages: Stages, cache: Path | None) -> HandlerFactory:
+    """What the executor opens in each of its processes.
+
+    Args:
+        recipe: Of the build.
+        stages: What to run.
+        cache: Folder of the stages' results, or ``None`` to keep none.
+    """
+    return partial(_open_handler, recipe, stages, StageCache(cache))
+
+
+@contextmanager
+def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache) -> Iterator[Handler]:
+    provenance = {
+        "hoiset": hoiset.__version__,
+        "recipe": recipe.name,
+        "recipe_digest": recipe.digest,
+        "profile": recipe.profile,
+    }
+    with stages.backends(recipe.profile) as backends:
+
+        def handle(task: SourceVideo | Clip) -> Judged | Made:
+            if isinstance(task, SourceVideo):
+                return Judged(stages.screen(task, backends.hands, recipe.screen), _digest_or_blank(task.path))
+            sample = stages.reconstruct(task, backends, recipe.reconstruct, cache, dict(provenance))
+            return Made(sample, tuple(_describe(getattr(backends, field.name)) for field in fields(backends)))
+
+        yield handle
+
+
+def _describe(backend: Any) -> dict[str, str]:
+    version, _, weights = backend.version.partition("+")
+    return {"name": backend.name, "version": version, "weights": weights}
+
+
+def _digest_or_blank(path: Path) -> str:
+    try:
+        return digest_file(path)
+    except OSError:
+        return ""  # the screen has judged it ``no_video``, so nothing is built from it

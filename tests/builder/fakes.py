@@ -1,0 +1,96 @@
+"""A build whose passes take milliseconds: a "video" is a text file whose words say what becomes of it.
+
+``python -m tests.builder.fakes SOURCE OUT WORKERS`` runs one, to be killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hoiset.builder.engine.cache import StageCache
+from hoiset.builder.recipe import PartitionRatios, Recipe
+from hoiset.builder.reconstruct.pipeline import Backends
+from hoiset.builder.records import Candidate, Clip, SourceVideo
+from hoiset.builder.run import build
+from hoiset.builder.stages import Stages
+from hoiset.errors import ClipError
+from tests.factories import make_sample
+
+
+@dataclass(frozen=True)
+class FakeModel:
+    name: str
+    version: str = "fake-1+abcd"
+
+
+@contextlib.contextmanager
+def backends(profile: str) -> Iterator[Any]:
+    yield Backends(hands=FakeModel("hands"))
+
+
+def screen(video: SourceVideo, hands: Any, params: Any) -> tuple[Candidate, ...]:
+    _log("screen", video.uid)
+    words = video.path.read_text().split() if video.path.is_file() else ["no_video"]
+    if "screen_bug" in words:
+        raise ZeroDivisionError("in pass 1")
+    gate = next((w for w in words if w in {"no_video", "no_hands"}), "ok")
+    measured = {"shift": 0.5, "unreached": float("nan")}
+    return tuple(Candidate(video.uid, k, 4.0 * k, 4.0 * k + 3, gate, "", measured) for k in range(1 + ("two" in words)))
+
+
+def reconstruct(clip: Clip, models: Any, params: Any, cache: StageCache, provenance: dict[str, Any]) -> Any:
+    _log("reconstruct", clip.key)
+    words = clip.video.path.read_text().split()
+    if "clip_error" in words:
+        raise ClipError("no_hands", "none in any frame")
+    if "bug" in words:
+        raise IndexError("in pass 2")
+    if "crash" in words:
+        os._exit(7)
+    seed = zlib.crc32(clip.key.encode())
+    arrays, digest = cache.run("fake", "1", params, [clip.key], lambda: {"x": np.arange(1000) + seed}, "fake")
+    sample = make_sample(clip.key, int(arrays["x"][0]) % 1000, n_frames=4)
+    sample["clip.json"]["source"]["uid"] = clip.video.uid
+    stage = {"name": "fake", "version": "1", "backend": models.hands.version, "digest": digest}
+    sample["clip.json"]["provenance"] = {**provenance, "stages": [stage], "fallbacks": []}
+    if "invalid" in words:
+        sample["hand_score.npy"] = sample["hand_score.npy"][:, :1]
+    return sample
+
+
+STAGES = Stages(screen=screen, reconstruct=reconstruct, backends=backends)
+RECIPE = Recipe(name="v2", clips_per_shard=2, partitions=PartitionRatios(train=0.5, validation=0.3, test=0.2))
+
+
+def _log(what: str, name: str) -> None:
+    """Leave a trace that another process can read."""
+    if path := os.environ.get("FAKE_LOG"):
+        with Path(path).open("a") as file:
+            file.write(f"{what} {name}\n")
+
+
+def make_source(root: Path, words: dict[str, str]) -> Path:
+    """A folder of such videos: stem -> words."""
+    root.mkdir(parents=True, exist_ok=True)
+    for stem, text in words.items():
+        (root / f"{stem}.mp4").write_text(text)
+    return root
+
+
+def dataset_bytes(out: Path) -> dict[str, bytes]:
+    """Every file of a dataset, all but the state."""
+    files = (p for p in out.rglob("*") if p.is_file() and ".hoiset" not in p.parts)
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in files}
+
+
+if __name__ == "__main__":
+    build(RECIPE, sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), stages=STAGES)
