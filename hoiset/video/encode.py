@@ -19,7 +19,7 @@ from hoiset.errors import VideoError
 TIME_BASE = Fraction(1, 1_000_000)
 """Time stamps are kept to the microsecond, which holds any frame rate, constant or not."""
 
-_THREADS = 2  # fixed: x264's output depends on the number of threads, not on the machine
+_THREADS = 1  # x264's output depends on the number of threads, and on a busy machine, now and then, on their timing
 _EXACT = (
     Interpolation.BICUBIC
     | Interpolation.ACCURATE_RND
