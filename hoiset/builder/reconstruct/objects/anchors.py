@@ -9,6 +9,7 @@ import numpy as np
 import scipy.ndimage as ndi
 from jaxtyping import Bool, Float, UInt8
 
+from hoiset.builder.reconstruct.objects.colours import colour_histogram
 from hoiset.builder.reconstruct.objects.hand_regions import forearm_mask, gap_to_mask
 from hoiset.builder.reconstruct.objects.params import ObjectParams
 from hoiset.builder.reconstruct.objects.plate import Plate, foreground
@@ -51,16 +52,6 @@ class AnchorSearch:
 
     anchors: tuple[Anchor, ...]
     rejected: tuple[tuple[str, str], ...]
-
-
-def colour_histogram(rgb: UInt8[np.ndarray, "H W 3"], mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "B"]:
-    """Smoothed 8x8x6 CIELAB-plane histogram (a, b, L) of the masked pixels, normalised to sum 1."""
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[mask].astype(np.float32)
-    if len(lab) == 0:
-        return np.zeros(384, np.float32)
-    hist, _ = np.histogramdd(lab[:, [1, 2, 0]], bins=(8, 8, 6), range=((88, 168), (88, 178), (0, 256)))
-    hist = ndi.gaussian_filter(hist, 0.5)
-    return (hist / max(hist.sum(), 1e-9)).ravel().astype(np.float32)
 
 
 def find_anchors(
@@ -119,7 +110,7 @@ def _standing_regions(states: PixelStates, plate: Plate, params: ObjectParams) -
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     solid = np.stack([cv2.morphologyEx(s.astype(np.uint8), cv2.MORPH_OPEN, kernel) for s in solid]) > 0
     labels, _ = ndi.label(solid)
-    min_samples = max(2, int(round(params.min_anchor_s * states.rate_hz)))
+    min_samples = max(2, round(params.min_anchor_s * states.rate_hz))
     found = []
     for i, box in enumerate(ndi.find_objects(labels), 1):
         if box is None or box[0].stop - box[0].start < min_samples:
@@ -156,8 +147,8 @@ def _touching_hands(
 ) -> tuple[int, int]:
     """The hands that touch a silhouette when it leaves and when it arrives (-1: none)."""
     frame_rate = (states.frame_index[-1] - states.frame_index[0]) / max(len(states.frame_index) - 1, 1) * states.rate_hz
-    window = max(1, int(round(params.contact_window_s * frame_rate)))
-    step = max(1, int(round(frame_rate / states.rate_hz)))
+    window = max(1, round(params.contact_window_s * frame_rate))
+    step = max(1, round(frame_rate / states.rate_hz))
     gap = gap_to_mask(joints_2d[:, :, FINGERS], mask.astype(np.uint8)) / size_px
 
     def touching(at: int) -> int:

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from hoiset.builder.reconstruct.objects.anchors import Anchor, AnchorSearch
-from hoiset.builder.reconstruct.objects.evidence import ObjectTrack, evidence, similarity, why_no_object
+from hoiset.builder.reconstruct.objects.colours import similarity
+from hoiset.builder.reconstruct.objects.evidence import ObjectTrack, evidence, why_no_object
 from hoiset.builder.reconstruct.objects.scene import Scene
 from hoiset.builder.reconstruct.objects.track import Cue, Track, compose, follow, warp_mask
 
@@ -75,7 +76,7 @@ def _chain(scene: Scene, anchor: Anchor, others: list[Anchor]) -> ObjectTrack:
     if anchor.arrives >= 0 and anchor.first > 0:
         _lay(affine, cue, quality, follow(scene, anchor, np.arange(anchor.first, -1, -1)), np.eye(2, 3))
     matches: dict[int, np.ndarray] = {}
-    current, to_current, lead = anchor, np.eye(2, 3), int(round(0.3 * scene.fps))
+    current, to_current, lead = anchor, np.eye(2, 3), round(0.3 * scene.fps)
     while current is not None and current.leaves >= 0:
         start = max(current.first, current.last - lead)
         track = follow(scene, current, np.arange(start, T))

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from hoiset.builder.reconstruct.objects.anchors import FINGERS
+from hoiset.builder.reconstruct.objects.colours import similarity
 from hoiset.builder.reconstruct.objects.hand_regions import gap_to_mask
 from hoiset.builder.reconstruct.objects.params import ObjectParams
 from hoiset.builder.reconstruct.objects.scene import Scene
@@ -55,16 +56,11 @@ class ObjectTrack:
         return (self.cue == Cue.FLOW) | (self.cue == Cue.COLOUR)
 
 
-def similarity(a: Float[np.ndarray, "B"], b: Float[np.ndarray, "B"]) -> float:
-    """Bhattacharyya coefficient of two histograms, 0..1."""
-    return float(np.sqrt(a * b).sum())
-
-
 def velocity(
     points: Float[np.ndarray, "T 2"], time: Float[np.ndarray, "T"], window_s: float = 0.2
 ) -> Float[np.ndarray, "T 2"]:
     """Central difference over a window, px/s; NaN where an end of the window is absent."""
-    half = max(1, int(round(window_s / 2 / max(np.median(np.diff(time)), 1e-6))))
+    half = max(1, round(window_s / 2 / max(np.median(np.diff(time)), 1e-6)))
     index = np.arange(len(time))
     a, b = np.maximum(index - half, 0), np.minimum(index + half, len(time) - 1)
     return (points[b] - points[a]) / np.maximum(time[b] - time[a], 1e-6)[:, None]
@@ -96,10 +92,17 @@ def moved_by_hand(scene: Scene, obj: ObjectTrack) -> float:
     agrees = np.zeros(len(frames), bool)
     for h in range(2):
         hand = velocity(scene.joints_2d[:, h].mean(1), scene.time)[frames]
-        difference = np.linalg.norm(hand - own[frames], axis=1)
-        together = difference < 0.7 * np.maximum(speed[frames], np.linalg.norm(hand, axis=1))
-        agrees |= touches[:, h] & together
+        agrees |= touches[:, h] & same_way(hand, own[frames])
     return float(agrees[touches.any(1)].mean())
+
+
+def same_way(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, "n"]:
+    """Whether two velocities point within 60 degrees of each other and neither is more than four times the other."""
+    speed_a, speed_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosine = (a * b).sum(1) / (speed_a * speed_b)
+        ratio = speed_a / speed_b
+        return (cosine > 0.5) & (ratio > 0.25) & (ratio < 4.0)
 
 
 def evidence(obj: ObjectTrack) -> float:

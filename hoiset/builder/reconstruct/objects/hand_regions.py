@@ -31,10 +31,20 @@ def hand_mask(
         if np.isnan(joints).any():
             continue
         points = np.round(joints).astype(np.int32)
-        width = max(2, int(round(0.13 * size_px[h])))
+        width = max(2, round(0.13 * size_px[h]))
         cv2.fillConvexPoly(mask, cv2.convexHull(points[[0, 1, 2, *_KNUCKLES]]), h + 1)
         for chain in _CHAINS:
             cv2.polylines(mask, [points[list(chain)]], False, h + 1, width)
+    return mask
+
+
+def palm_mask(joints_2d: Float[np.ndarray, "2 21 2"], shape: tuple[int, int]) -> UInt8[np.ndarray, "H W"]:
+    """The area between wrist and knuckles, where a hand hides whatever it holds (1 left, 2 right)."""
+    mask = np.zeros(shape, np.uint8)
+    for h in range(2):
+        if np.isfinite(joints_2d[h]).all():
+            points = np.round(joints_2d[h][[0, 1, *_KNUCKLES]]).astype(np.int32)
+            cv2.fillConvexPoly(mask, cv2.convexHull(points), h + 1)
     return mask
 
 

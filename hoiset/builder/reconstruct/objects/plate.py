@@ -85,7 +85,7 @@ def _vote(states: PixelStates, changed: np.ndarray, choice: np.ndarray) -> Int[n
     """Let neighbouring pixels whose two states give way to each other at the same time agree, where the majority is clear."""
     two = changed & (states.count == 2)
     swap = np.where(two, (states.last[0].astype(np.int32) + states.first[1]) // 2, -1000)
-    tolerance = max(2, int(round(0.5 * states.rate_hz)))
+    tolerance = max(2, round(0.5 * states.rate_hz))
     out = choice.copy()
     for start in range(0, int(swap.max(initial=0)) + 1, tolerance):
         together = two & (swap >= start) & (swap < start + 2 * tolerance)

@@ -8,20 +8,11 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from hoiset.builder.reconstruct.objects.hand_regions import forearm_mask, hand_mask, hand_size_px
+from hoiset.builder.reconstruct.objects.colours import N_COLOURS, colour_index
+from hoiset.builder.reconstruct.objects.hand_regions import forearm_mask, hand_mask, hand_size_px, palm_mask
 from hoiset.builder.reconstruct.objects.params import ObjectParams
 from hoiset.builder.reconstruct.objects.plate import Plate, background_plate, foreground
 from hoiset.builder.reconstruct.objects.states import PixelStates, pixel_states, to_lab
-
-_BINS = (8, 8, 6)
-
-
-def colour_index(rgb: UInt8[np.ndarray, "H W 3"]) -> np.ndarray:
-    """(H, W) index of every pixel's bin in a CIELAB (a, b, L) histogram of 8 x 8 x 6 bins."""
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.int16)
-    a = np.clip((lab[..., 1] - 88) // 10, 0, 7)
-    b = np.clip((lab[..., 2] - 88) // 11, 0, 7)
-    return (a * 8 + b) * 6 + np.clip(lab[..., 0] // 43, 0, 5)
 
 
 @dataclass
@@ -49,6 +40,7 @@ class Scene:
     person: Float[np.ndarray, "B"]
     params: ObjectParams
     _foreground: dict[int, np.ndarray] = field(default_factory=dict)
+    _grey: dict[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -59,6 +51,12 @@ class Scene:
     def fps(self) -> float:
         """Median frame rate, Hz."""
         return float(1.0 / np.median(np.diff(self.time))) if len(self.time) > 1 else 30.0
+
+    def grey(self, t: int) -> UInt8[np.ndarray, "H W"]:
+        """Frame t in grey."""
+        if t not in self._grey:
+            self._grey[t] = cv2.cvtColor(self.rgb[t], cv2.COLOR_RGB2GRAY)
+        return self._grey[t]
 
     def foreground(self, t: int) -> Bool[np.ndarray, "H W"]:
         """Pixels of frame t that are not background."""
@@ -84,18 +82,23 @@ def build_scene(
     states = pixel_states(rgb, time, masks, params)
     plate = background_plate(states, rgb, params)
     return Scene(
-        rgb, time, joints_2d, size_px, masks, states, plate, _person_colours(rgb, joints_2d, size_px, masks), params
+        rgb, time, joints_2d, size_px, masks, states, plate, _person_colours(rgb, joints_2d, size_px), params
     )
 
 
-def _person_colours(rgb: np.ndarray, joints_2d: np.ndarray, size_px: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Histogram of hands and forearms over twenty frames."""
-    counts = np.zeros(int(np.prod(_BINS)))
-    for t in np.unique(np.linspace(0, len(rgb) - 1, 20).astype(int)):
-        hand = cv2.erode((masks[t] > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        arm = forearm_mask(joints_2d[t], size_px, masks.shape[1:], length_hands=0.8) > 0
+def _person_colours(rgb: np.ndarray, joints_2d: np.ndarray, size_px: np.ndarray) -> np.ndarray:
+    """Histogram of palms and forearms: per colour, the median over frames, so that what hands carry now and then is out."""
+    shape = rgb.shape[1:3]
+    rows = []
+    for t in np.unique(np.linspace(0, len(rgb) - 1, 40).astype(int)):
+        palm = cv2.erode(palm_mask(joints_2d[t], shape), np.ones((3, 3), np.uint8)) > 0
+        arm = forearm_mask(joints_2d[t], size_px, shape, length_hands=0.8) > 0
+        if not palm.any():
+            continue
         index = colour_index(rgb[t])
-        counts += np.bincount(index[hand], minlength=len(counts)) + 0.5 * np.bincount(
-            index[arm & ~hand], minlength=len(counts)
-        )
-    return (counts / max(counts.sum(), 1.0)).astype(np.float32)
+        counts = np.bincount(index[palm], minlength=N_COLOURS) + 0.5 * np.bincount(index[arm & ~palm], minlength=N_COLOURS)
+        rows.append(counts / counts.sum())
+    if not rows:
+        return np.zeros(N_COLOURS, np.float32)
+    typical = np.median(rows, axis=0)
+    return (typical / max(typical.sum(), 1e-9)).astype(np.float32)

@@ -76,7 +76,7 @@ def pixel_states(
     size = (width // scale, height // scale)
     lab = np.stack([to_lab(rgb[i], size) for i in index])
     hand = np.stack([cv2.resize(hand_masks[i], size, interpolation=cv2.INTER_NEAREST) for i in index]) > 0
-    stable = _stable(lab, hand, max(3, int(round(params.stable_s * rate)) | 1), params.colour_noise)
+    stable = _stable(lab, hand, max(3, round(params.stable_s * rate) | 1), params.colour_noise)
     colour, first, last, count = _collect(lab, stable, params.colour_change * 0.9)
     return PixelStates(colour, first, last, count, stable, lab, index, float(rate))
 

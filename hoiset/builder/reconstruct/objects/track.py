@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from hoiset.builder.reconstruct.objects.anchors import Anchor
+from hoiset.builder.reconstruct.objects.anchors import FINGERS, Anchor
 from hoiset.builder.reconstruct.objects.hand_regions import gap_to_mask
-from hoiset.builder.reconstruct.objects.scene import Scene, colour_index
+from hoiset.builder.reconstruct.objects.colours import colour_index
+from hoiset.builder.reconstruct.objects.scene import Scene
 
 _MIN_INLIERS = 8
 _MAX_POINTS = 160
@@ -68,12 +70,32 @@ def warp_mask(mask: Bool[np.ndarray, "H W"], a: Float[np.ndarray, "2 3"]) -> Boo
     return cv2.warpAffine(mask.astype(np.uint8), a, (width, height), flags=cv2.INTER_NEAREST) > 0
 
 
+@dataclass(frozen=True)
+class _Window:
+    """A crop of one frame around a followed silhouette, in which all of a step's work is done.
+
+    Attributes:
+        left, top: Of the crop, px.
+        hand: (h, w) uint8 hand mask.
+        likely: (h, w) float32 0..1: foreground in the object's colours; 0 under hands.
+    """
+
+    left: int
+    top: int
+    hand: UInt8[np.ndarray, "h w"]
+    likely: Float[np.ndarray, "h w"]
+
+    def local(self, affine: Float[np.ndarray, "2 3"]) -> Float[np.ndarray, "2 3"]:
+        """An affine map into the crop instead of the frame."""
+        return compose(np.array([[1.0, 0.0, -self.left], [0.0, 1.0, -self.top]]), affine)
+
+
 class Follower:
     """State of following one anchor's silhouette from frame to frame."""
 
     def __init__(self, scene: Scene, anchor: Anchor, start: int) -> None:
         """Begin at frame ``start``, where the silhouette stands as in the anchor."""
-        self.scene, self.anchor, self.start = scene, anchor, start
+        self.scene, self.anchor = scene, anchor
         total = anchor.histogram + 0.7 * scene.person + 1e-4
         self.likelihood = (anchor.histogram / total).astype(np.float32)
         self.affine = np.eye(2, 3)
@@ -83,75 +105,105 @@ class Follower:
         self.points = np.zeros((0, 2), np.float32)
         y, x = np.nonzero(anchor.mask)
         self.centre = np.array([x.mean(), y.mean()])
+        self.box = np.array([[x.min(), y.min()], [x.max(), y.min()], [x.max(), y.max()], [x.min(), y.max()]], float)
         self.extent = float(max(np.ptp(x), np.ptp(y)))
-        self._refill(start)
+        self.reach = max(4, round(0.05 * min(scene.shape)))
+        self.rim = max(3, round(0.1 * self.extent))
+        self.mask = anchor.mask.astype(np.uint8)
+        self._refill(start, self._window(start, self.affine))
 
     def step(self, t: int) -> tuple[np.ndarray, Cue, float]:
         """Advance to frame t (a neighbour of the previous one): (affine, cue, quality)."""
         predicted = self.affine.copy()
         predicted[:, 2] += self.velocity
-        likely = self._likely(t)
-        flow = self._by_flow(t)
-        cue, affine = Cue.LOST, predicted
-        if flow is not None and self._quality(flow, likely, t) >= self.scene.params.track_quality:
+        window = self._window(t, predicted)
+        cue, affine = Cue.LOST, self.affine.copy()
+        flow = self._by_flow(t, window)
+        if flow is not None and self._quality(flow, window) >= self.scene.params.track_quality and self._looks(flow, t, window):
             cue, affine = Cue.FLOW, flow
         else:
-            found = self._by_colour(predicted, likely, t)
+            found = self._by_colour(predicted, window)
+            bound = self._by_hand(t) if found is None else None
             if found is not None:
                 cue, affine = Cue.COLOUR, found
-            else:
-                bound = self._by_hand(t)
-                if bound is not None:
-                    cue, affine = Cue.HAND, bound
-        if cue == Cue.LOST:
-            affine = self.affine.copy()
+            elif bound is not None:
+                cue, affine = Cue.HAND, bound
         moved = apply(affine, self.centre[None])[0] - apply(self.affine, self.centre[None])[0]
-        self.velocity = 0.5 * moved if cue != Cue.LOST else np.zeros(2)
+        self.velocity = 0.5 * moved
         self.affine, self.previous = affine, t
         if cue != Cue.FLOW:
-            self._reseat()
-        self._refill(t)
-        return affine, cue, self._quality(affine, likely, t)
+            # Template coordinates of the points no longer agree with the silhouette's place.
+            self.template, self.points = self.template[:0], self.points[:0]
+        self._refill(t, window)
+        return affine, cue, self._quality(affine, window)
 
-    def _likely(self, t: int) -> np.ndarray:
-        """(H, W) float32 0..1: foreground in the object's colours; NaN-free, 0 under hands."""
-        image = self.likelihood[colour_index(self.scene.rgb[t])]
-        return np.where(self.scene.foreground(t) & (self.scene.hand_masks[t] == 0), image, 0.0).astype(np.float32)
+    def _window(self, t: int, affine: np.ndarray) -> _Window:
+        corners = np.concatenate([apply(affine, self.box), apply(self.affine, self.box)])
+        pad = self.reach + self.rim + 12
+        height, width = self.scene.shape
+        left, top = np.clip(np.floor(corners.min(0)).astype(int) - pad, 0, [width - 16, height - 16])
+        right, bottom = np.clip(np.ceil(corners.max(0)).astype(int) + pad, [left + 16, top + 16], [width, height])
+        crop = np.s_[top:bottom, left:right]
+        hand = self.scene.hand_masks[t][crop]
+        likely = self.likelihood[colour_index(self.scene.rgb[t][crop])]
+        return _Window(int(left), int(top), hand, np.where(self.scene.foreground(t)[crop] & (hand == 0), likely, 0.0))
 
-    def _quality(self, affine: np.ndarray, likely: np.ndarray, t: int) -> float:
+    def _cut(self, affine: np.ndarray, window: _Window) -> np.ndarray:
+        """The silhouette inside a window."""
+        size = (window.hand.shape[1], window.hand.shape[0])
+        return cv2.warpAffine(self.mask, window.local(affine), size, flags=cv2.INTER_NEAREST)
+
+    def _quality(self, affine: np.ndarray, window: _Window) -> float:
         """Mean likelihood over the visible part of the silhouette; NaN when less than a tenth of it shows."""
-        mask = warp_mask(self.anchor.mask, affine)
-        visible = mask & (self.scene.hand_masks[t] == 0)
+        visible = (self._cut(affine, window) > 0) & (window.hand == 0)
         if visible.sum() < 0.1 * max(self.anchor.area, 1):
             return float("nan")
-        return float((likely[visible] > 0.3).mean())
+        return float((window.likely[visible] > 0.3).mean())
 
-    def _by_flow(self, t: int) -> np.ndarray | None:
+    def _looks(self, affine: np.ndarray, t: int, window: _Window) -> bool:
+        """Whether a silhouette that is said to have stayed still looks like itself, pixel by pixel.
+
+        What is behind a taken object may share its colours and stand still; its pattern is another.
+        """
+        moved = np.linalg.norm(apply(affine, self.centre[None])[0] - self.centre)
+        if moved > 0.3 * self.extent:
+            return True
+        size = (window.hand.shape[1], window.hand.shape[0])
+        before = cv2.warpAffine(self.anchor.image, window.local(affine), size, flags=cv2.INTER_LINEAR)
+        visible = (self._cut(affine, window) > 0) & (window.hand == 0)
+        now = self.scene.rgb[t][window.top : window.top + size[1], window.left : window.left + size[0]]
+        difference = np.abs(now.astype(np.int16) - before).mean(-1)[visible]
+        return len(difference) == 0 or float((difference < 30).mean()) > 0.5
+
+    def _by_flow(self, t: int, window: _Window) -> np.ndarray | None:
         """Similarity from template points carried by pyramidal Lucas-Kanade with a forward-backward check."""
         if len(self.points) < _MIN_INLIERS:
             return None
-        before = cv2.cvtColor(self.scene.rgb[self.previous], cv2.COLOR_RGB2GRAY)
-        now = cv2.cvtColor(self.scene.rgb[t], cv2.COLOR_RGB2GRAY)
-        options = {"winSize": (15, 15), "maxLevel": 3}
-        moved, ok, _ = cv2.calcOpticalFlowPyrLK(before, now, self.points[:, None], None, **options)
+        offset = np.array([window.left, window.top], np.float32)
+        height, width = window.hand.shape
+        crop = np.s_[window.top : window.top + height, window.left : window.left + width]
+        before, now = self.scene.grey(self.previous)[crop], self.scene.grey(t)[crop]
+        options: dict[str, Any] = {"winSize": (15, 15), "maxLevel": 2}
+        start = self.points - offset
+        moved, ok, _ = cv2.calcOpticalFlowPyrLK(before, now, start[:, None], None, **options)
         back, ok_back, _ = cv2.calcOpticalFlowPyrLK(now, before, moved, None, **options)
         moved, back = moved[:, 0], back[:, 0]
-        good = (ok[:, 0] > 0) & (ok_back[:, 0] > 0) & (np.linalg.norm(back - self.points, axis=1) < 1.0)
+        good = (ok[:, 0] > 0) & (ok_back[:, 0] > 0) & (np.linalg.norm(back - start, axis=1) < 1.0)
         xy = np.round(moved).astype(int)
-        height, width = self.scene.shape
-        inside = (xy[:, 0] >= 0) & (xy[:, 0] < width) & (xy[:, 1] >= 0) & (xy[:, 1] < height)
+        inside = (xy >= 0).all(1) & (xy[:, 0] < width) & (xy[:, 1] < height)
         good &= inside
-        good[inside] &= self.scene.hand_masks[t][xy[inside, 1], xy[inside, 0]] == 0
-        self.template, self.points = self.template[good], moved[good]
+        good[inside] &= window.hand[xy[inside, 1], xy[inside, 0]] == 0
+        self.template, self.points = self.template[good], moved[good] + offset
         if len(self.points) < _MIN_INLIERS:
             return None
+        return self._fit()
+
+    def _fit(self) -> np.ndarray | None:
+        """Robust similarity from template to current points; keeps its inliers. ``None`` when few agree or it leaps."""
         cv2.setRNGSeed(0)
+        threshold = 0.006 * min(self.scene.shape)
         affine, inliers = cv2.estimateAffinePartial2D(
-            self.template,
-            self.points,
-            method=cv2.RANSAC,
-            ransacReprojThreshold=0.006 * min(height, width),
-            maxIters=200,
+            self.template, self.points, method=cv2.RANSAC, ransacReprojThreshold=threshold, maxIters=200
         )
         if affine is None or inliers.sum() < max(_MIN_INLIERS, 0.4 * len(self.points)):
             return None
@@ -163,73 +215,60 @@ class Follower:
         self.template, self.points = self.template[keep], self.points[keep]
         return affine
 
-    def _by_colour(self, predicted: np.ndarray, likely: np.ndarray, t: int) -> np.ndarray | None:
+    def _by_colour(self, predicted: np.ndarray, window: _Window) -> np.ndarray | None:
         """Translation that best lays the silhouette, and not its surroundings, over likely pixels."""
-        height, width = self.scene.shape
-        mask = warp_mask(self.anchor.mask, predicted)
-        y, x = np.nonzero(mask)
-        if len(x) < 20:
+        reach, rim = self.reach, self.rim
+        corners = apply(predicted, self.box)
+        left, top = np.floor(corners.min(0)).astype(int) - rim
+        right, bottom = np.ceil(corners.max(0)).astype(int) + rim + 1
+        size = (int(right - left), int(bottom - top))
+        local = compose(np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]]), predicted)
+        kernel = cv2.warpAffine(self.mask, local, size, flags=cv2.INTER_NEAREST)
+        if kernel.sum() < 20:
             return None
-        reach = max(4, int(0.05 * min(height, width)))
-        rim = max(3, int(0.1 * self.extent))
-        left, right, top, bottom = x.min() - rim, x.max() + rim + 1, y.min() - rim, y.max() + rim + 1
-        pad = rim + reach
-        padded = cv2.copyMakeBorder(likely, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0.0)
-        shape = cv2.copyMakeBorder(mask.astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
-        kernel = shape[top + pad : bottom + pad, left + pad : right + pad]
-        ring = (cv2.dilate(kernel, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))) > 0) & (
-            kernel == 0
-        )
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
+        ring = (cv2.dilate(kernel, disc) > 0) & (kernel == 0)
         weight = kernel.astype(np.float32) / kernel.sum() - 0.5 * ring.astype(np.float32) / max(ring.sum(), 1)
-        window = padded[
-            max(0, top + pad - reach) : bottom + pad + reach, max(0, left + pad - reach) : right + pad + reach
-        ]
-        if window.shape[0] < weight.shape[0] or window.shape[1] < weight.shape[1]:
-            return None
-        score = cv2.matchTemplate(window, weight.astype(np.float32), cv2.TM_CCORR)
+        # The search area is cut out of the window, and zero where it reaches beyond it.
+        shift = np.array([[1.0, 0.0, window.left - left + reach], [0.0, 1.0, window.top - top + reach]])
+        area = cv2.warpAffine(window.likely, shift, (size[0] + 2 * reach, size[1] + 2 * reach), flags=cv2.INTER_NEAREST)
+        score = cv2.matchTemplate(area.astype(np.float32), weight.astype(np.float32), cv2.TM_CCORR)
         dy, dx = np.unravel_index(int(score.argmax()), score.shape)
-        origin_y, origin_x = min(reach, top + pad), min(reach, left + pad)
         affine = predicted.copy()
-        affine[:, 2] += (dx - origin_x, dy - origin_y)
-        quality = self._quality(affine, likely, t)
-        return affine if quality >= self.scene.params.track_quality else None
+        affine[:, 2] += (dx - reach, dy - reach)
+        return affine if self._quality(affine, window) >= self.scene.params.track_quality else None
 
     def _by_hand(self, t: int) -> np.ndarray | None:
-        """Similarity of the palm of the hand that touches the silhouette."""
+        """Translation of the palm of the hand that touches the silhouette."""
         joints = self.scene.joints_2d
-        gap = (
-            gap_to_mask(joints[self.previous], warp_mask(self.anchor.mask, self.affine).astype(np.uint8))
-            / self.scene.size_px
-        )
+        mask = warp_mask(self.anchor.mask, self.affine).astype(np.uint8)
+        gap = gap_to_mask(joints[self.previous][:, list(FINGERS)], mask) / self.scene.size_px
         gap = np.where(np.isnan(joints[t]).any((-1, -2)) | np.isnan(gap), np.inf, gap)
         hand = int(gap.argmin())
         if gap[hand] > self.scene.params.contact_gap_hands:
             return None
-        source = joints[self.previous, hand, _PALM].astype(np.float32)
-        target = joints[t, hand, _PALM].astype(np.float32)
         motion = np.eye(2, 3)
-        motion[:, 2] = (target - source).mean(0)
+        motion[:, 2] = (joints[t, hand, list(_PALM)] - joints[self.previous, hand, list(_PALM)]).mean(0)
         return compose(motion, self.affine)
 
-    def _reseat(self) -> None:
-        """Drop the points: their template coordinates no longer agree with the silhouette's place."""
-        self.template, self.points = self.template[:0], self.points[:0]
-
-    def _refill(self, t: int) -> None:
+    def _refill(self, t: int, window: _Window) -> None:
         """Add corners inside the visible silhouette, remembering where they lie in the template."""
         if len(self.points) >= _MAX_POINTS // 2:
             return
-        visible = warp_mask(self.anchor.mask, self.affine) & (self.scene.hand_masks[t] == 0) & self.scene.foreground(t)
+        height, width = window.hand.shape
+        crop = np.s_[window.top : window.top + height, window.left : window.left + width]
+        visible = (self._cut(self.affine, window) > 0) & (window.hand == 0) & self.scene.foreground(t)[crop]
         region = cv2.erode(visible.astype(np.uint8), np.ones((3, 3), np.uint8))
-        for x, y in np.round(self.points).astype(int):
+        offset = np.array([window.left, window.top], np.float32)
+        for x, y in np.round(self.points - offset).astype(int):
             cv2.circle(region, (int(x), int(y)), 3, 0, -1)
-        grey = cv2.cvtColor(self.scene.rgb[t], cv2.COLOR_RGB2GRAY)
+        grey = self.scene.grey(t)[crop]
         corners = cv2.goodFeaturesToTrack(grey, _MAX_POINTS - len(self.points), 0.01, 3, mask=region)
         if corners is None:
             return
-        inverse = cv2.invertAffineTransform(self.affine)
-        self.points = np.concatenate([self.points, corners[:, 0]]).astype(np.float32)
-        self.template = np.concatenate([self.template, apply(inverse, corners[:, 0])]).astype(np.float32)
+        found = corners[:, 0] + offset
+        self.points = np.concatenate([self.points, found]).astype(np.float32)
+        self.template = np.concatenate([self.template, apply(cv2.invertAffineTransform(self.affine), found)]).astype(np.float32)
 
 
 def follow(scene: Scene, anchor: Anchor, frames: np.ndarray) -> Track:
@@ -249,7 +288,7 @@ def follow(scene: Scene, anchor: Anchor, frames: np.ndarray) -> Track:
     quality = np.full(len(frames), np.nan)
     cue[0], quality[0] = Cue.STANDING, 1.0
     matches: list[np.ndarray] = [np.zeros((0, 4), np.float32)] * len(frames)
-    patience, lost = int(round(0.5 * scene.fps)), 0
+    patience, lost = round(0.5 * scene.fps), 0
     for k in range(1, len(frames)):
         affine[k], cue[k], quality[k] = follower.step(int(frames[k]))
         if cue[k] == Cue.FLOW:
