@@ -14,8 +14,15 @@ from hoiset.builder.records import HandDetections
 class HandDetector(Protocol):
     """Finds hands in frames."""
 
-    name: str
-    version: str
+    @property
+    def name(self) -> str:
+        """Of the model."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Of the model and, after a ``+``, of its weights."""
+        ...
 
     def detect(self, rgb: Iterable[UInt8[np.ndarray, "H W 3"]], *, video: bool) -> HandDetections:
         """Detect hands in frames of one size.
@@ -37,8 +44,15 @@ class HandDetector(Protocol):
 class PersonSegmenter(Protocol):
     """Separates people from the rest."""
 
-    name: str
-    version: str
+    @property
+    def name(self) -> str:
+        """Of the model."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Of the model and, after a ``+``, of its weights."""
+        ...
 
     def segment(self, rgb: Iterable[UInt8[np.ndarray, "H W 3"]]) -> UInt8[np.ndarray, "T H W"]:
         """Probability of a person (0..255) at the frames' own resolution; raises as :class:`HandDetector`."""
