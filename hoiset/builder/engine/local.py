@@ -188,17 +188,14 @@ def _serve(make: HandlerFactory, pipe: Connection) -> None:
     """Life of a worker process: open the handler with the first task, answer until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the build, which ends its workers
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    pipe.send(_READY)
     import cv2
 
     cv2.setNumThreads(OPENCV_THREADS)
-    with contextlib.ExitStack() as stack:
+    with contextlib.suppress(EOFError, ConnectionError), contextlib.ExitStack() as stack:  # the build has gone
+        pipe.send(_READY)
         handler: Handler | None = None
         while True:
-            try:
-                task = pipe.recv()
-            except (EOFError, ConnectionError):
-                return
+            task = pipe.recv()
             if handler is None:
                 try:
                     handler = stack.enter_context(make())
