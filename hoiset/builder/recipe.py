@@ -14,7 +14,7 @@ from hoiset.builder.params import Params
 from hoiset.builder.reconstruct.pipeline import ReconstructParams
 from hoiset.builder.screen import ScreenParams
 from hoiset.errors import RecipeError
-from hoiset.shards.schema import KEY_PATTERN, SCHEMA_VERSION, layers
+from hoiset.shards.schema import KEY_PATTERN, layers
 from hoiset.shards.verify import DEFAULT_REPROJECTION_SHARE
 
 
@@ -67,7 +67,7 @@ class Recipe(Params):
     """
 
     name: str = Field(pattern=f"^{KEY_PATTERN}$")
-    schema_version: Literal["2"] = SCHEMA_VERSION
+    schema_version: Literal["2"] = "2"
     profile: Literal["cpu"] = "cpu"
     source: SourceParams = SourceParams()
     layers: tuple[str, ...] = layers()

@@ -1,0 +1,291 @@
+"""The commands: argument parsing and printing, nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hoiset import console
+from hoiset.errors import HoisetError, MissingDependency, RecipeError
+
+app = typer.Typer(
+    help="Raw manipulation video in, a versioned and filterable 4D hand-object-interaction dataset out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Root = Annotated[Path, typer.Argument(help="Dataset directory.", show_default=False)]
+Split = Annotated[str, typer.Option("--split", help="Name of a recipe, or the path of a .toml file.")]
+SourceDir = Annotated[
+    Path | None, typer.Option("--source", help="Directory of videos; not for recipes that make their own.")
+]
+Out = Annotated[Path, typer.Option("--out", help="Output directory: new, empty, or of a build to go on with.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=0, help="Worker processes; as the machine has room by default.")
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many videos.")]
+Version = Annotated[str | None, typer.Option("--version", help="Version in the directory; the only one by default.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
+
+
+@app.command()
+def build(
+    split: Split,
+    source: SourceDir = None,
+    out: Out = Path("out"),
+    workers: Workers = None,
+    limit: Limit = None,
+    cache: Annotated[bool, typer.Option(help="Keep the results of stages for later builds.")] = True,
+    json: AsJson = False,
+) -> None:
+    """Build a dataset, or go on with a build that was stopped."""
+    _require_build()
+    from hoiset.builder.run import build as run
+
+    recipe = _recipe(split, source)
+    with console.build_progress() as progress:
+        report = run(recipe, source, out, workers=workers, limit=limit, progress=progress, cache=cache)
+    _print_report(report, json)
+    if not json:
+        console.print_line(f"verify it with: hoiset verify {out}")
+
+
+@app.command()
+def screen(
+    split: Split,
+    source: SourceDir = None,
+    out: Out = Path("out"),
+    workers: Workers = None,
+    limit: Limit = None,
+    json: AsJson = False,
+) -> None:
+    """Pass 1 alone: which spans have a static camera and hands at work."""
+    _require_build()
+    from hoiset.builder.run import CANDIDATES_FILE
+    from hoiset.builder.run import screen as run
+
+    recipe = _recipe(split, source)
+    with console.build_progress() as progress:
+        report = run(recipe, source, out, workers=workers, limit=limit, progress=progress)
+    _print_report(report, json)
+    if not json:
+        console.print_line(f"every span and what was measured: {out / CANDIDATES_FILE}")
+
+
+def _print_report(report: Any, json: bool) -> None:
+    if json:
+        console.print_json(report.to_json())
+        return
+    console.print_line(f"{report.version}: {report.videos} videos -> {report.root}")
+    console.print_counts("pass 1", report.gates)
+    if report.statuses:
+        console.print_counts("pass 2", report.statuses)
+        console.print_counts("clips", report.clips)
+
+
+@app.command()
+def status(out: Root, json: AsJson = False) -> None:
+    """How far a build is, and what stopped the clips that were not made."""
+    from hoiset.builder.status import read_status
+
+    found = read_status(out)
+    if json:
+        console.print_json(found.to_json())
+        return
+    state = "finished" if found.finished else "not finished; the same `hoiset build` goes on with it"
+    console.print_line(f"{found.version}: {state}")
+    console.print_line(f"pass 1: {found.screened} videos judged")
+    console.print_line(f"pass 2: {found.units_done} of {found.units} units done, {found.clips} clips planned")
+    if found.statuses:
+        console.print_counts("clips", found.statuses)
+    if found.failures:
+        console.print_table(("key", "status", "detail"), ([f["key"], f["status"], f["detail"]] for f in found.failures))
+
+
+@app.command()
+def verify(root: Root, version: Version = None, json: AsJson = False) -> None:
+    """Read everything again and say what is wrong; exit code 1 if anything is."""
+    from hoiset.shards.verify import verify_dataset
+
+    report = verify_dataset(root, version)
+    problems = [{"file": p.file, "key": p.key, "what": p.what} for p in report.problems]
+    if json:
+        counts = {name: getattr(report, name) for name in ("n_files", "n_samples", "n_frames", "n_bytes")}
+        console.print_json({"ok": report.ok, "versions": list(report.versions), **counts, "problems": problems})
+    else:
+        for problem in report.problems:
+            console.print_line(str(problem))
+        found = f"{report.n_samples} clips, {report.n_frames} frames, {report.n_files} files, {report.n_bytes} bytes"
+        console.print_line(
+            f"{', '.join(report.versions)}: {found}: {'ok' if report.ok else f'{len(problems)} problems'}"
+        )
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+_NOT_FILTERS = ("root", "version", "json")
+_SHOWN = ("key", "partition", "verb", "nouns", "labels", "grasps", "duration_s", "quality")
+
+
+@app.command("filter")
+def filter_(
+    root: Root,
+    version: Version = None,
+    verb: Annotated[list[str] | None, typer.Option(help="Lemma; give it again for any of several.")] = None,
+    object: Annotated[list[str] | None, typer.Option(help="Noun of the text or of an object's label.")] = None,
+    grasp: Annotated[list[str] | None, typer.Option(help="left, right, both, any or none.")] = None,
+    state: Annotated[list[str] | None, typer.Option(help="Object state that occurs: static, moving, ...")] = None,
+    action: Annotated[str | None, typer.Option(help="Text that the action sentence contains.")] = None,
+    partition: Annotated[list[str] | None, typer.Option(help="train, validation or test.")] = None,
+    uid: Annotated[str | None, typer.Option(help="Source video.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the footage.")] = None,
+    min_quality: Annotated[float | None, typer.Option(help="Least quality score, 0 to 1.")] = None,
+    min_hand_valid: Annotated[float | None, typer.Option(help="Least share of frames with a hand.")] = None,
+    min_duration_s: Annotated[float | None, typer.Option(help="Shortest, in seconds.")] = None,
+    max_duration_s: Annotated[float | None, typer.Option(help="Longest, in seconds.")] = None,
+    min_objects: Annotated[int | None, typer.Option(help="Least number of objects.")] = None,
+    min_manipulated: Annotated[int | None, typer.Option(help="Least number of manipulated objects.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Clips by what happens in them; different options must all match."""
+    given = {name: value for name, value in locals().items() if name not in _NOT_FILTERS and value not in (None, [])}
+    from hoiset.filter import select
+    from hoiset.shards.index import read_index
+
+    table = select(read_index(root, _version(root, version)), **given)
+    if json:
+        console.print_json(table.drop_columns("members").to_pylist())
+        return
+    console.print_table(_SHOWN, ([row[name] for name in _SHOWN] for row in table.select(list(_SHOWN)).to_pylist()))
+    console.print_line(f"{table.num_rows} clips, {sum(table['duration_s'].to_pylist()):.1f} s")
+
+
+@app.command()
+def info(
+    root: Annotated[Path | None, typer.Argument(help="Dataset directory.", show_default=False)] = None,
+    version: Version = None,
+    split: Annotated[str | None, typer.Option("--split", help="Print a recipe instead, with every default.")] = None,
+    json: AsJson = False,
+) -> None:
+    """What is in a dataset, or in a recipe."""
+    if (root is None) == (split is None):
+        raise typer.BadParameter("give a dataset directory, or --split with a recipe")
+    if split is not None:
+        _require_build()
+        console.print_json(_recipe(split, source=Path()).to_json())
+        return
+    assert root is not None
+    from dataclasses import asdict
+
+    from hoiset.cards.statistics import describe
+    from hoiset.shards.index import read_index
+
+    name = _version(root, version)
+    described = asdict(describe(root, read_index(root, name)))
+    summary = {"version": name, **{k: dict(v) if isinstance(v, list) else v for k, v in described.items()}}
+    if json:
+        console.print_json(summary)
+    else:
+        console.print_table(("what", "value"), summary.items())
+
+
+@app.command()
+def doctor(
+    start: Annotated[bool, typer.Option(help="Also start the isolated models, which may install them.")] = True,
+    json: AsJson = False,
+) -> None:
+    """Which backends, weights, system libraries and devices are there, and the line that gets what is missing."""
+    from hoiset.builder.doctor import examine
+
+    findings = examine(start=start)
+    if json:
+        console.print_json([finding.to_json() for finding in findings])
+    else:
+        rows = (
+            [f.kind, f.name, "ok" if f.ok else "MISSING" if f.needed else "absent", f.detail, f.get] for f in findings
+        )
+        console.print_table(("kind", "name", "state", "detail", "get it with"), rows)
+    if any(finding.needed and not finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def view(
+    root: Root,
+    key: Annotated[str, typer.Option(help="Clip to draw; the first by default.", show_default=False)] = "",
+    version: Version = None,
+    overlay: Annotated[Path, typer.Option(help="Video to write, with joints, object boxes and states drawn.")] = Path(
+        "overlay.mp4"
+    ),
+) -> None:
+    """Draw what was reconstructed over a clip's frames."""
+    _require_build()
+    from hoiset.shards.index import read_index
+    from hoiset.view.overlay import write_overlay
+
+    name = _version(root, version)
+    keys = read_index(root, name, ["key"])["key"].to_pylist()
+    if key and key not in keys:
+        raise typer.BadParameter(f"no clip {key!r}; `hoiset filter {root}` lists them", param_hint="--key")
+    write_overlay(root, name, key or keys[0], overlay)
+    console.print_line(f"{key or keys[0]} -> {overlay}")
+
+
+def _recipe(split: str, source: Path | None) -> Any:
+    """The recipe; one that does not exist, or lacks its source, is a wrong call."""
+    from hoiset.builder.recipe import load_recipe
+
+    try:
+        recipe = load_recipe(split)
+    except RecipeError as error:
+        raise typer.BadParameter(str(error), param_hint="--split") from error
+    if source is None and recipe.source.kind == "folder":
+        raise typer.BadParameter(f"recipe {recipe.name!r} reads a directory of videos", param_hint="--source")
+    return recipe
+
+
+def _version(root: Path, version: str | None) -> str:
+    """The version asked for, or the only one that there is."""
+    if version is not None:
+        return version
+    from hoiset.errors import DatasetError
+    from hoiset.shards.index import list_versions
+
+    versions = list_versions(root)
+    if not versions:
+        raise DatasetError(f"{root} has no index/*.parquet; expected a directory that `hoiset build` finished")
+    if len(versions) > 1:
+        raise typer.BadParameter(f"{root} has versions {', '.join(versions)}; choose one", param_hint="--version")
+    return versions[0]
+
+
+def _require_build() -> None:
+    try:
+        import cv2  # noqa: F401
+        import pydantic  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(f"this command needs {error.name}: pip install 'hoiset[build]'") from error
+
+
+def main() -> None:
+    """Entry point: exit code 0, 1 for a problem of data or build, 2 for a wrong call."""
+    try:
+        app(prog_name="hoiset")
+    except HoisetError as error:
+        if os.environ.get("HOISET_DEBUG") == "1":
+            traceback.print_exc()
+        console.print_error(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.print_error("stopped; the same command goes on where it was")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

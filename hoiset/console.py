@@ -1,0 +1,93 @@
+"""What the commands print: tables and progress on a terminal, JSON where asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+_PHASES = {"screen": "pass 1: videos", "reconstruct": "pass 2: clips"}
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout and nothing else; a value that JSON lacks becomes its text."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_line(text: str) -> None:
+    """One line on stdout; file names in it are not read as markup."""
+    Console(highlight=False, soft_wrap=True).print(Text(text))
+
+
+def print_error(text: str) -> None:
+    """One line on stderr."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), text))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
+    """A table on stdout; without a terminal its lines are as long as they need to be."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=10_000)
+    table = Table(title=Text(title) if title else None, title_justify="left", box=None, pad_edge=False)
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name or 'unknown'} {_cell(item)}" for name, item in value.items()) or "-"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_cell(item) for item in value) or "-"
+    return "".join(c if c.isprintable() else "\ufffd" for c in str(value))
+
+
+def print_counts(title: str, counts: Mapping[str, int]) -> None:
+    """``title: 3 ok, 1 no_hands``."""
+    print_line(f"{title}: {', '.join(f'{count} {name}' for name, count in counts.items()) or 'none'}")
+
+
+@contextmanager
+def build_progress() -> Iterator[Callable[[Any], None]]:
+    """Bars with counts and rates on stderr for the steps of a build; silent where stderr is no terminal."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[failed]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+        first: dict[str, int] = {}
+
+        def step(step: Any) -> None:
+            if step.phase not in tasks:
+                name = _PHASES.get(step.phase, step.phase)
+                tasks[step.phase] = bars.add_task(name, total=step.total, rate="", failed="")
+                first[step.phase] = step.done
+            task = tasks[step.phase]
+            elapsed_s = bars.tasks[bars.task_ids.index(task)].elapsed or 0.0
+            done_here = step.done - first[step.phase]
+            rate = f"{60 * done_here / elapsed_s:.1f}/min" if done_here and elapsed_s > 0 else ""
+            failed = f"{step.failed} not passed" if step.failed else ""
+            bars.update(task, completed=step.done, total=step.total, rate=rate, failed=failed)
+
+        yield step
