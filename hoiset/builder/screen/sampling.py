@@ -67,12 +67,11 @@ def _split(
     """A window's shots; ``end_s`` is the time of the first frame after it, if there is one."""
     steps = meter.steps()
     if end_s is None:
-        period_s = float(np.median(np.diff(steps.time))) if len(steps.time) > 1 else 0.0
+        period_s = float(np.median(np.diff(steps.time))) if len(steps.time) > 1 else 1 / 30
         end_s = float(steps.time[-1]) + period_s
     cuts = find_cuts(steps, params)
     starts = [float(steps.time[0]), *(float(steps.time[i]) + params.cut_guard_s for i in cuts)]
     ends = [*(float(steps.time[i]) - params.cut_guard_s for i in cuts), end_s]
     for start, end in zip(starts, ends, strict=True):
         inside = [(t, rgb) for t, rgb in samples if start <= t < end]
-        if end > start:
-            yield Shot(start, end, np.array([t for t, _ in inside]), tuple(rgb for _, rgb in inside))
+        yield Shot(start, max(start, end), np.array([t for t, _ in inside]), tuple(rgb for _, rgb in inside))

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hoiset.builder.screen.gates import GATES, MEASURED, first_failed
+from hoiset.builder.screen.params import ScreenParams
+
+PARAMS = ScreenParams()
+GOOD = {
+    "duration_s": 5.0,
+    "camera_shift": 0.002,
+    "hand_s": 4.0,
+    "hand_ratio": 0.8,
+    "hand_size": 0.3,
+    "hand_cut_off": 0.1,
+    "hand_speed": 0.5,
+}
+BAD = [
+    ("too_short", "duration_s", 1.9),
+    ("camera_moves", "camera_shift", 0.02),
+    ("no_hands", "hand_s", 0.4),
+    ("no_hands", "hand_ratio", 0.2),
+    ("hands_too_small", "hand_size", 0.05),
+    ("hands_cut_off", "hand_cut_off", 0.8),
+    ("no_hand_motion", "hand_speed", 0.01),
+]
+
+
+def test_good_values_pass() -> None:
+    assert set(GOOD) == set(MEASURED)
+    assert first_failed(GOOD, PARAMS) == ("ok", "")
+
+
+@pytest.mark.parametrize(("gate", "name", "value"), BAD)
+def test_each_value_has_its_gate(gate: str, name: str, value: float) -> None:
+    found, detail = first_failed({**GOOD, name: value}, PARAMS)
+    assert found == gate
+    assert gate in GATES
+    assert detail.startswith(f"{name} is {value:g}, expected")
+
+
+@pytest.mark.parametrize("k", range(len(BAD)))
+def test_the_first_gate_is_named_when_later_ones_fail_too(k: int) -> None:
+    values = GOOD | {name: value for _, name, value in BAD[k:]}
+    assert first_failed(values, PARAMS)[0] == BAD[k][0]
+
+
+def test_what_was_not_measured_is_not_judged() -> None:
+    assert first_failed({"duration_s": 3.0}, PARAMS)[0] == "ok"
+    assert first_failed(dict.fromkeys(MEASURED, np.nan), PARAMS)[0] == "ok"

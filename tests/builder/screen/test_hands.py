@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoiset.builder.records import HandDetections
+from hoiset.builder.screen.hands import HandView, hand_runs, measure_hands, split_long, view_hands
+from hoiset.builder.screen.params import ScreenParams
+
+PARAMS = ScreenParams()
+H, W = 200, 400
+
+
+def detections(
+    centres: list[list[tuple[float, float] | None]], size: float = 40.0, score: float = 0.9
+) -> HandDetections:
+    """Square hands of a given side around centres, one list a frame."""
+    t, n = len(centres), max(len(c) for c in centres)
+    joints = np.full((t, n, 21, 2), np.nan)
+    corner = np.array([[-0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]] * 7) * size
+    for i, frame in enumerate(centres):
+        for k, centre in enumerate(frame):
+            if centre is not None:
+                joints[i, k] = np.array(centre) + corner
+    present = ~np.isnan(joints[..., 0, 0])
+    return HandDetections(joints, np.zeros((t, n, 21, 3)), np.full((t, n), 0.5), np.where(present, score, 0.0))
+
+
+def view(centres: list[list[tuple[float, float] | None]], **options: float) -> HandView:
+    return view_hands(detections(centres, **options), np.arange(len(centres)) / 5, H, W, PARAMS)
+
+
+def test_measures_in_fractions_of_the_short_side() -> None:
+    v = view([[(100 + 4 * i, 100)] for i in range(20)])
+    m = measure_hands(v, 0, 19, PARAMS)
+    assert m["hand_ratio"] == 1
+    assert m["hand_s"] == pytest.approx(4.0)
+    assert m["hand_size"] == pytest.approx(40 * 2**0.5 / H)
+    assert m["hand_speed"] == pytest.approx(4 * 5 / H)
+    assert m["hand_cut_off"] == 0
+
+
+def test_the_faster_of_two_hands_counts_whatever_their_slots() -> None:
+    frames: list = [[(50, 100), (200 + 10 * i, 100)][:: (-1) ** i] for i in range(10)]
+    assert measure_hands(view(frames), 0, 9, PARAMS)["hand_speed"] == pytest.approx(10 * 5 / H)
+
+
+def test_hands_at_the_border_are_cut_off() -> None:
+    assert measure_hands(view([[(10, 100)]] * 10), 0, 9, PARAMS)["hand_cut_off"] == 1
+    assert measure_hands(view([[(21, 21)]] * 10), 0, 9, PARAMS)["hand_cut_off"] == 0
+    assert measure_hands(view([[(W - 21, H - 21)]] * 10), 0, 9, PARAMS)["hand_cut_off"] == 0
+
+
+def test_lone_and_weak_detections_do_not_count() -> None:
+    lone: list = [[None]] * 5 + [[(100, 100)]] + [[None]] * 5
+    assert not view(lone).seen.any()
+    assert not view([[(100, 100)]] * 5, score=0.5).seen.any()
+    pair: list = [[None]] * 3 + [[(100, 100)], [None], [(100, 100)]]
+    assert view(pair).seen.tolist() == [False] * 3 + [True, False, True]
+
+
+def test_no_hands_give_zeros_and_nans() -> None:
+    v = view([[None]] * 5)
+    m = measure_hands(v, 0, 4, PARAMS)
+    assert (m["hand_s"], m["hand_ratio"]) == (0, 0)
+    assert all(np.isnan(m[k]) for k in ("hand_size", "hand_cut_off", "hand_speed"))
+    assert hand_runs(v, PARAMS) == []
+
+
+def test_runs_join_over_short_gaps_only() -> None:
+    hand, none = [(100.0, 100.0)], [None]
+    frames: list = [none] * 4 + [hand] * 6 + [none] * 9 + [hand] * 4 + [none] * 11 + [hand] * 3
+    assert hand_runs(view(frames), PARAMS) == [(4, 22), (34, 36)]
+
+
+@given(st.floats(0.1, 200), st.floats(0, 50), st.lists(st.booleans(), min_size=2, max_size=400))
+def test_splitting_covers_the_span_with_parts_of_bounded_length(length: float, start: float, seen: list[bool]) -> None:
+    time = start + np.linspace(0, length, len(seen))
+    present = np.array(seen)[:, None]
+    v = HandView(time, present, np.where(present, 0.2, np.nan), np.where(present, 0.0, np.nan), np.zeros(len(seen)))
+    parts = split_long(start, start + length, v, PARAMS)
+    assert parts[0][0] == start
+    assert parts[-1][1] == start + length
+    assert all(a[1] == b[0] for a, b in pairwise(parts))
+    assert all(0 < b - a <= PARAMS.max_clip_s + 1e-6 for a, b in parts)
+
+
+def test_a_long_span_is_split_where_no_hand_is_seen() -> None:
+    time = np.arange(150) / 5  # 30 s: the even mark is at 15 s
+    present = np.ones((150, 1), bool)
+    present[80:84] = False  # 16.0 .. 16.6 s
+    v = HandView(time, present, np.where(present, 0.2, np.nan), np.where(present, 0.0, np.nan), np.full(150, 0.5))
+    assert split_long(0.0, 30.0, v, PARAMS) == [(0.0, 16.0), (16.0, 30.0)]
