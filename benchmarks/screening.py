@@ -1,7 +1,9 @@
 """Decisions of pass 1 on the labelled clips, as they are and perturbed, with its speed.
 
 Each clip is screened as it is, at half of the resolution that is looked at, mirrored, and at half its frame rate: a
-decision that turns on such a change was luck. Run ``python benchmarks/screening.py [--quick] [FOLDER]``; the last line is JSON.
+decision that turns on such a change was luck.
+
+Run ``python benchmarks/screening.py [--quick] [FOLDER]``; the last line is JSON.
 """
 
 from __future__ import annotations
