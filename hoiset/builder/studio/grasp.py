@@ -1,6 +1,6 @@
 """Where a right hand takes hold of an object: sampled wrist poses, fingers closed onto the surface, the best one kept.
 
-**Convention:** world z up, table at z = 0; wrist frame and angles as in :mod:`hoiset.builder.studio.skeleton`; m and rad.
+**Convention:** world z up, table at z = 0; wrist frame and angles as in :mod:`hoiset.builder.studio.skeleton`; m, rad.
 """
 
 from __future__ import annotations
@@ -9,16 +9,28 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import map_coordinates
 
+from hoiset.builder.studio.distance_field import DistanceField
 from hoiset.builder.studio.hand import Hand
 from hoiset.builder.studio.objects import Prop
-from hoiset.builder.studio.skeleton import FOREARM, N_FINGERS, PALM, finger_poses, rotation
+from hoiset.builder.studio.outlook import Outlook
+from hoiset.builder.studio.skeleton import (
+    FOREARM,
+    N_FINGERS,
+    PALM,
+    bone_poses,
+    finger_poses,
+    posed_joints,
+    rotation,
+)
 from hoiset.geometry import invert, make_T, transform
 
 SPREAD_RAD = np.deg2rad([0.0, 7.0, 1.0, -5.0, -13.0])
 RELAXED_RAD = np.array([[0.15, 0.05, 0.15, 0.2], *([s, 0.25, 0.35, 0.2] for s in SPREAD_RAD[1:])])
 LAST_JOINT_RATIO = 0.62
+APPROACH_STEPS_M = (0.015, 0.03, 0.05, 0.075, 0.10)
+_HIDDEN_COST = 40.0
+_HALF_CLOSED_RAD = np.array([[0.5, 0.2, 0.2, 0.3], *([s, 0.55, 0.75, 0.45] for s in SPREAD_RAD[1:])])
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,7 @@ class Grasp:
         T_world_wrist: (4, 4) with the object's centre over the world's origin.
         closed: (5, 4) angles while it is held.
         opened: (5, 4) angles just before.
+        approach: (3,) unit vector in the wrist frame along which the open hand comes.
         tips_m: (5,) signed distance from each fingertip joint to the surface.
         penetration_m: How deep the hand is in the object at most.
         score: Lower is better.
@@ -39,31 +52,10 @@ class Grasp:
     T_world_wrist: Float[np.ndarray, "4 4"]
     closed: Float[np.ndarray, "5 4"]
     opened: Float[np.ndarray, "5 4"]
+    approach: Float[np.ndarray, "3"]
     tips_m: Float[np.ndarray, "5"]
     penetration_m: float
     score: float
-
-
-class DistanceField:
-    """Signed distance to an object on a grid, linearly interpolated; clamped to the grid's border outside.
-
-    Args:
-        prop: The object.
-        margin_m: How far the grid reaches beyond the bounding box.
-        spacing_m: Grid spacing.
-    """
-
-    def __init__(self, prop: Prop, margin_m: float = 0.05, spacing_m: float = 0.0025) -> None:
-        self._low = -prop.extent_m / 2 - margin_m
-        self._spacing = spacing_m
-        counts = np.ceil((prop.extent_m + 2 * margin_m) / spacing_m).astype(int) + 1
-        axes = [low + spacing_m * np.arange(n) for low, n in zip(self._low, counts, strict=True)]
-        self._values = prop.sdf(np.stack(np.meshgrid(*axes, indexing="ij"), -1)).astype(np.float32)
-
-    def __call__(self, points: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B"]:
-        """Signed distance of points in the object's frame, m."""
-        at = np.moveaxis((points - self._low) / self._spacing, -1, 0)
-        return map_coordinates(self._values, at, order=1, mode="nearest").astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -83,42 +75,56 @@ class GraspPlanner:
         points_per_bone: Skin points that stand for each finger bone.
     """
 
-    def __init__(self, hand: Hand, points_per_bone: int = 16) -> None:
+    def __init__(self, hand: Hand, points_per_bone: int = 12) -> None:
         self.hand = hand
         self._skin = [[hand.bone_vertices(1 + 3 * f + k, points_per_bone) for k in range(3)] for f in range(N_FINGERS)]
-        self._palm = hand.bone_vertices(PALM, 160)
-        self._arm = hand.bone_vertices(FOREARM, 400)
+        self._palm = hand.bone_vertices(PALM, 90)
+        self._arm = hand.bone_vertices(FOREARM, 200)
         self._arm = self._arm[self._arm[:, 1] > -0.16]
         self._coarse = [self._options(f, _coarse_angles(f)) for f in range(N_FINGERS)]
 
     def plan(
         self,
         prop: Prop,
-        heading: float,
-        to_camera: Float[np.ndarray, "3"],
+        field: DistanceField,
+        outlook: Outlook,
         rng: np.random.Generator,
-        n_candidates: int = 48,
+        n_candidates: int = 240,
     ) -> list[Grasp]:
         """Grasps of an object that stands on the table at the world's origin, best first.
 
         Args:
             prop: The object.
-            heading: World azimuth in which the arm points when it comes, rad.
-            to_camera: Unit vector from the object to the camera, world.
+            field: Distance to it.
+            outlook: Where the arm comes from and where the camera is.
             rng: Source of the candidates.
-            n_candidates: How many wrist poses are tried.
+            n_candidates: How many wrist poses are looked at; the fingers are closed for the best tenth.
         """
-        field = DistanceField(prop)
+        joints = posed_joints(self.hand.skeleton, bone_poses(self.hand.skeleton, _HALF_CLOSED_RAD))
+        surface = prop.mesh.vertices[:: max(1, len(prop.mesh.vertices) // 24)]
+        poses = [_sample_wrist(prop, outlook.heading, rng) for _ in range(n_candidates)]
+        first = []
+        for yaw, T_world_wrist in poses:
+            T_object_world = invert(_standing(prop, yaw))
+            hidden = outlook.hidden(joints, T_world_wrist, field, T_object_world, surface)
+            body = self._body_cost(field, T_object_world @ T_world_wrist, T_world_wrist)
+            first.append(_HIDDEN_COST * hidden + body)
         tried = []
-        for _ in range(n_candidates):
-            yaw, T_world_wrist = _sample_wrist(prop, heading, rng)
+        for k in np.argsort(first, kind="stable")[: max(1, n_candidates // 10)]:
+            yaw, T_world_wrist = poses[k]
             T_object_wrist = invert(_standing(prop, yaw)) @ T_world_wrist
             cost, picks = self._close(field, T_object_wrist, T_world_wrist, self._coarse)
-            cost += 6.0 * max(0.0, float(T_world_wrist[:3, 2] @ to_camera) - 0.1)
-            tried.append((cost, yaw, T_world_wrist, picks))
+            tried.append((cost + first[k], first[k], yaw, T_world_wrist, picks))
         tried.sort(key=lambda c: c[0])
-        refined = [self._refine(prop, field, *candidate) for candidate in tried[:8]]
+        refined = [self._refine(prop, field, *candidate[1:]) for candidate in tried[:4]]
         return sorted(refined, key=lambda g: g.score)
+
+    def _body_cost(self, field: DistanceField, T_object_wrist: np.ndarray, T_world_wrist: np.ndarray) -> float:
+        """Cost in mm of palm and forearm in the object or in the table."""
+        body = np.concatenate([self._palm, self._arm])
+        deep = 1000.0 * max(0.0, -float(field(transform(T_object_wrist, body)).min()) - 0.0005)
+        low = 1000.0 * max(0.0, 0.004 - float(transform(T_world_wrist, body)[:, 2].min()))
+        return 10.0 * deep + 5.0 * low
 
     def _options(self, f: int, angles: np.ndarray) -> _Options:
         poses = finger_poses(self.hand.skeleton, f, angles)
@@ -129,11 +135,8 @@ class GraspPlanner:
     def _close(
         self, field: DistanceField, T_object_wrist: np.ndarray, T_world_wrist: np.ndarray, options: list[_Options]
     ) -> tuple[float, list[int]]:
-        """Cost of a wrist pose in mm and each finger's best posture."""
-        body = np.concatenate([self._palm, self._arm])
-        deep = 1000.0 * max(0.0, -float(field(transform(T_object_wrist, body)).min()) - 0.0005)
-        low = 1000.0 * max(0.0, 0.004 - float(transform(T_world_wrist, body)[:, 2].min()))
-        cost, picks, pushes = 10.0 * deep + 5.0 * low, [], []
+        """Cost of the fingers in mm and each finger's best posture."""
+        cost, picks, pushes = 0.0, [], []
         for f, option in enumerate(options):
             costs = self._finger_costs(field, T_object_wrist, T_world_wrist, option)
             best = int(costs.argmin())
@@ -153,37 +156,62 @@ class GraspPlanner:
         cost += 8000.0 * np.maximum(0.0, -inside - 0.0008)
         return cost + 5000.0 * np.maximum(0.0, 0.003 - height) + _discomfort(option.angles)
 
-    def _refine(self, prop: Prop, field: DistanceField, cost: float, yaw: float, T: np.ndarray, picks: list[int]) -> Grasp:
+    def _refine(
+        self, prop: Prop, field: DistanceField, body: float, yaw: float, T: np.ndarray, picks: list[int]
+    ) -> Grasp:
         """Close the fingers more finely and choose the open hand."""
         T_object_wrist = invert(_standing(prop, yaw)) @ T
         fine = [self._options(f, _near(f, self._coarse[f].angles[k])) for f, k in enumerate(picks)]
-        cost_fine, chosen = self._close(field, T_object_wrist, T, fine)
+        _, chosen = self._close(field, T_object_wrist, T, fine)
         fine = [self._options(f, _near(f, fine[f].angles[k], 0.3)) for f, k in enumerate(chosen)]
-        cost_fine, chosen = self._close(field, T_object_wrist, T, fine)
+        cost, chosen = self._close(field, T_object_wrist, T, fine)
         closed = np.stack([o.angles[k] for o, k in zip(fine, chosen, strict=True)])
-        tips = np.array([field(transform(T_object_wrist, o.tips[k][None]))[0] for o, k in zip(fine, chosen, strict=True)])
+        tips = np.array(
+            [field(transform(T_object_wrist, o.tips[k][None]))[0] for o, k in zip(fine, chosen, strict=True)]
+        )
         skin = np.concatenate([self._palm, *(o.points[k] for o, k in zip(fine, chosen, strict=True))])
         penetration = max(0.0, -float(field(transform(T_object_wrist, skin)).min()))
-        opened = np.stack([self._opened(field, T_object_wrist, T, f, closed[f]) for f in range(N_FINGERS)])
-        score = cost_fine + (cost - min(cost, cost_fine)) * 0.0 + 1000.0 * max(0.0, penetration - 0.002)
-        return Grasp(yaw, T, closed, opened, tips, penetration, score)
+        ways = []
+        for approach in _approaches(T):
+            fingers = [self._opened(field, T_object_wrist, T, f, closed[f], approach) for f in range(N_FINGERS)]
+            ways.append((sum(c for c, _ in fingers), approach, np.stack([a for _, a in fingers])))
+        hurdle, approach, opened = min(ways, key=lambda way: way[0])
+        score = body + cost + 1000.0 * max(0.0, penetration - 0.002) + hurdle
+        return Grasp(yaw, T, closed, opened, approach, tips, penetration, score)
 
     def _opened(
-        self, field: DistanceField, T_object_wrist: np.ndarray, T_world_wrist: np.ndarray, f: int, closed: np.ndarray
-    ) -> np.ndarray:
-        """The nearest posture that is clear of the object and reached from the closed one without passing through it."""
+        self,
+        field: DistanceField,
+        T_object_wrist: np.ndarray,
+        T_world_wrist: np.ndarray,
+        f: int,
+        closed: np.ndarray,
+        approach: np.ndarray,
+    ) -> tuple[float, np.ndarray]:
+        """The nearest posture that comes and closes without passing through the object, and its cost."""
         option = self._coarse[f]
         clear = field(transform(T_object_wrist, option.points)).min(-1)
         height = transform(T_world_wrist, option.points)[..., 2].min(-1)
         move = np.abs(option.angles - closed).sum(-1)
-        cost = move + 200.0 * np.maximum(0.0, 0.018 - clear) + 300.0 * np.maximum(0.0, 0.004 - height)
-        order = np.argsort(cost, kind="stable")[:24]
-        steps = np.linspace(0.0, 1.0, 6)[1:-1]
+        cost = move + 200.0 * np.maximum(0.0, 0.020 - clear) + 300.0 * np.maximum(0.0, 0.004 - height)
+        order = np.argsort(cost, kind="stable")[:40]
+        steps = np.linspace(0.0, 1.0, 5)[1:-1]
         between = closed + steps[None, :, None] * (option.angles[order][:, None] - closed)
         path = self._options(f, between.reshape(-1, 4))
         deepest = field(transform(T_object_wrist, path.points)).min(-1).reshape(len(order), -1).min(-1)
-        cost = cost[order] + 2000.0 * np.maximum(0.0, -deepest - 0.0015)
-        return option.angles[order[int(cost.argmin())]]
+        back = -approach * np.array(APPROACH_STEPS_M)[:, None]
+        coming = option.points[order][:, None] + back[:, None]
+        closest = field(transform(T_object_wrist, coming)).reshape(len(order), -1).min(-1)
+        cost = cost[order] + 2000.0 * np.maximum(0.0, -deepest - 0.0015) + 1500.0 * np.maximum(0.0, 0.004 - closest)
+        best = int(cost.argmin())
+        return float(cost[best]), option.angles[order[best]]
+
+
+def _approaches(T_world_wrist: np.ndarray) -> list[np.ndarray]:
+    """Directions in the wrist frame in which a hand may come: along the fingers, palm first, from above, between."""
+    along, palm, down = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0]), -T_world_wrist[2, :3]
+    out = [along, 0.8 * along + 0.6 * palm, along + down, 0.3 * along + down]
+    return [d / np.linalg.norm(d) for d in out]
 
 
 def _standing(prop: Prop, yaw: float) -> np.ndarray:
@@ -192,7 +220,9 @@ def _standing(prop: Prop, yaw: float) -> np.ndarray:
 
 def _discomfort(angles: np.ndarray) -> np.ndarray:
     """Small cost in mm of odd postures, so that ties go to natural ones."""
-    return 1.2 * np.abs(angles[:, 2] - angles[:, 1] - 0.2) + 0.4 * np.abs(angles[:, 3] - LAST_JOINT_RATIO * angles[:, 2])
+    return 1.2 * np.abs(angles[:, 2] - angles[:, 1] - 0.2) + 0.4 * np.abs(
+        angles[:, 3] - LAST_JOINT_RATIO * angles[:, 2]
+    )
 
 
 def _grid(*axes: np.ndarray) -> np.ndarray:
@@ -201,7 +231,9 @@ def _grid(*axes: np.ndarray) -> np.ndarray:
 
 def _coarse_angles(f: int) -> Float[np.ndarray, "N 4"]:
     if f == 0:
-        return _grid(np.linspace(-0.3, 1.0, 8), np.linspace(-0.5, 0.7, 6), np.linspace(-0.1, 0.8, 4), np.linspace(-0.1, 1.0, 4))
+        return _grid(
+            np.linspace(-0.3, 1.0, 7), np.linspace(-0.5, 0.6, 5), np.linspace(-0.1, 0.7, 3), np.linspace(-0.1, 0.9, 4)
+        )
     g = _grid(np.linspace(-0.15, 1.4, 13), np.linspace(0.05, 1.65, 13))
     return np.stack([np.full(len(g), SPREAD_RAD[f]), g[:, 0], g[:, 1], LAST_JOINT_RATIO * g[:, 1]], -1)
 
@@ -226,16 +258,18 @@ def _outward(field: DistanceField, point: np.ndarray) -> np.ndarray:
 
 def _sample_wrist(prop: Prop, heading: float, rng: np.random.Generator) -> tuple[float, np.ndarray]:
     """A wrist pose that could suit the object, and the heading that the object has under it."""
-    turn = heading + np.deg2rad(rng.uniform(-10.0, 55.0))
+    turn = heading + np.deg2rad(rng.uniform(-45.0, 45.0))
     high = prop.extent_m[2]
     from_above = prop.kind == "bowl" or (prop.kind == "box" and rng.random() < 0.6)
     if from_above:
-        pitch, roll = np.deg2rad(rng.uniform(35.0, 70.0)), np.deg2rad(rng.uniform(0.0, 60.0))
+        pitch, roll = np.deg2rad(rng.uniform(15.0, 60.0)), np.deg2rad(rng.uniform(10.0, 85.0))
         spot = np.array([rng.uniform(-0.005, 0.02), rng.uniform(0.115, 0.145), rng.uniform(0.025, 0.055)])
         height = high - rng.uniform(0.008, 0.018) if prop.kind == "bowl" else high - rng.uniform(0.015, 0.035)
     else:
-        pitch, roll = np.deg2rad(rng.uniform(0.0, 32.0)), np.deg2rad(rng.uniform(5.0, 60.0))
-        spot = np.array([rng.uniform(-0.012, 0.018), rng.uniform(0.080, 0.120), prop.grip_radius_m + rng.uniform(0.016, 0.032)])
+        pitch, roll = np.deg2rad(rng.uniform(0.0, 45.0)), np.deg2rad(rng.uniform(20.0, 85.0))
+        spot = np.array(
+            [rng.uniform(-0.012, 0.018), rng.uniform(0.080, 0.120), prop.grip_radius_m + rng.uniform(0.016, 0.032)]
+        )
         height = high * rng.uniform(0.38, 0.62)
     x, y, z = np.eye(3)
     R = rotation(z, np.array(turn - np.pi / 2)) @ rotation(x, np.array(-pitch)) @ rotation(y, np.array(-roll)) @ _SIDE

@@ -17,7 +17,13 @@ from hoiset.builder.studio.surface_nets import Mesh, mesh_from_sdf
 
 FOREARM_LENGTH_M = 0.50
 _RADII = np.array(
-    [[0.0135, 0.0112, 0.0102], [0.0098, 0.0086, 0.0076], [0.0100, 0.0089, 0.0078], [0.0095, 0.0084, 0.0075], [0.0083, 0.0074, 0.0066]]
+    [
+        [0.0135, 0.0112, 0.0102],
+        [0.0098, 0.0086, 0.0076],
+        [0.0100, 0.0089, 0.0078],
+        [0.0095, 0.0084, 0.0075],
+        [0.0083, 0.0074, 0.0066],
+    ]
 )
 _CARPALS = np.array([[0.0150, 0.008, 0.0], [0.0050, 0.008, -0.001], [-0.0060, 0.008, 0.0], [-0.0165, 0.008, 0.002]])
 
@@ -59,6 +65,11 @@ class Hand:
         vertices = np.einsum("vab,vb->va", blended[:, :, :3], self.mesh.vertices) + blended[:, :, 3]
         return vertices, posed_joints(self.skeleton, bones)
 
+    def thinned(self, step: int) -> Hand:
+        """A hand of every ``step``-th vertex and no faces, for collision checks."""
+        mesh = Mesh(self.mesh.vertices[::step], np.empty((0, 3), np.int64))
+        return Hand(self.skeleton, mesh, self.weights[::step], self.normals[::step], self.is_sleeve[::step])
+
     def bone_vertices(self, bone: int, limit: int) -> Float[np.ndarray, "N 3"]:
         """Rest vertices that follow one bone (weight above 0.7), at most ``limit``, evenly picked."""
         at = np.flatnonzero(self.weights[:, bone] > 0.7)
@@ -90,8 +101,8 @@ class HandShape:
         for k in range(first + 1, 3):
             out = smooth_min(out, round_cone(p, chain[k], chain[k + 1], ends[k], ends[k + 1]), 0.003)
         for k in range(first, 3):  # joints are a little thicker than shafts
-            bulge = np.linalg.norm(p - chain[k], axis=-1) - ends[k] * 1.05
-            out = smooth_min(out, bulge, 0.006)
+            bulge = np.linalg.norm(p - chain[k], axis=-1) - ends[k] * 1.01
+            out = smooth_min(out, bulge, 0.005)
         return out
 
     def thenar(self, p: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B"]:
@@ -122,14 +133,16 @@ class HandShape:
         """Distance to the forearm, sleeve included."""
         s = self.scale
         flat = p * np.array([1.0, 1.0, 1.42])
-        near = round_cone(flat, np.array([0.0, 0.010, 0.0]) * s, np.array([0.0, -0.05, 0.0]) * s, 0.0262 * s, 0.0275 * s)
+        near = round_cone(
+            flat, np.array([0.0, 0.010, 0.0]) * s, np.array([0.0, -0.05, 0.0]) * s, 0.0262 * s, 0.0275 * s
+        )
         mid = np.array([0.0, -0.20, 0.0]) * s
         arm = smooth_min(near, round_cone(flat, np.array([0.0, -0.05, 0.0]) * s, mid, 0.0275 * s, 0.0415 * s), 0.02)
         end = np.array([0.0, -FOREARM_LENGTH_M + 0.06, 0.0])
         arm = smooth_min(arm, round_cone(flat, mid, end, 0.0415 * s, 0.047 * s), 0.02) / 1.2
         if self.sleeve_start_m is None:
             return arm
-        wrinkle = 0.0012 * np.sin(p[..., 1] * 180.0 + 3.0 * np.sin(p[..., 0] * 60.0))
+        wrinkle = 0.0008 * np.sin(p[..., 1] * 150.0 + 3.0 * np.sin(p[..., 0] * 60.0 + p[..., 2] * 45.0))
         edge = -self.sleeve_start_m - p[..., 1]
         cloth = np.maximum(arm - 0.0075 - wrinkle, -edge)
         return np.minimum(arm, cloth)
@@ -160,7 +173,8 @@ def build_hand(
     s = shape.scale
     x = np.arange(-0.085 * s, 0.105 * s, spacing_m)
     z = np.arange(-0.058 * s, 0.075 * s, spacing_m)
-    y = np.concatenate([np.arange(-FOREARM_LENGTH_M - 0.02, -0.055, 0.0045), np.arange(-0.055, 0.225 * s, spacing_m)])
+    arm = np.arange(-FOREARM_LENGTH_M - 0.02, -0.135, 4 * spacing_m), np.arange(-0.135, -0.055, 2 * spacing_m)
+    y = np.concatenate([*arm, np.arange(-0.055, 0.225 * s, spacing_m)])
     mesh = mesh_from_sdf(shape, (x, y, z))
     sleeve = np.zeros(len(mesh.vertices), bool)
     if sleeve_start_m is not None:
@@ -196,7 +210,7 @@ def skin_weights(shape: HandShape, mesh: Mesh) -> Float[np.ndarray, "V 17"]:
         share = share * (1.0 - forearm)
         carried += share
         for k in range(3):
-            step = 1.0
+            step = np.ones(len(v))
             if k < 2:
                 bend = _direction(sk, f, k) + _direction(sk, f, k + 1)
                 ahead = (v - sk.joints[2 + 4 * f + k]) @ (bend / np.linalg.norm(bend))

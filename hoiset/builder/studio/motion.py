@@ -12,18 +12,20 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation, Slerp
 
-from hoiset.builder.studio.grasp import RELAXED_RAD, DistanceField, Grasp, GraspPlanner
+from hoiset.builder.studio.distance_field import DistanceField
+from hoiset.builder.studio.grasp import RELAXED_RAD, Grasp, GraspPlanner
 from hoiset.builder.studio.hand import FOREARM_LENGTH_M, Hand
 from hoiset.builder.studio.objects import Prop
+from hoiset.builder.studio.outlook import Outlook
 from hoiset.builder.studio.params import StudioParams
-from hoiset.builder.studio.skeleton import FOREARM, rotation
+from hoiset.builder.studio.skeleton import FOREARM, forearm_rotation, rotation
 from hoiset.builder.studio.stage import Stage
 from hoiset.geometry import invert, make_T, project, transform
 
 PHASES = (0.06, 0.34, 0.43, 0.69, 0.76, 0.95)
 """Shares of the clip at which the hand sets off, has reached, has closed, has placed, has opened, is gone."""
-_APPROACH_M = 0.10
-_MAX_WRIST_BEND_RAD = np.deg2rad(60.0)
+_APPROACH_M = 0.11
+_GOOD_COST = 26.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def minimum_jerk(x: Float[np.ndarray, "*B"]) -> Float[np.ndarray, "*B"]:
 
 
 def plan_motion(
-    hand: Hand, prop: Prop, stage: Stage, params: StudioParams, rng: np.random.Generator, attempts: int = 12
+    hand: Hand, prop: Prop, stage: Stage, params: StudioParams, rng: np.random.Generator, attempts: int = 4
 ) -> Motion:
     """Draw a manipulation that the camera sees.
 
@@ -73,19 +75,19 @@ def plan_motion(
     Returns:
         The motion with the least cost.
     """
-    planner, field = GraspPlanner(hand), DistanceField(prop)
+    planner, field, light = GraspPlanner(hand), DistanceField(prop), hand.thinned(9)
     time = np.arange(params.n_frames) / params.rate_hz
     best: tuple[float, Motion] | None = None
     for _ in range(attempts):
         layout = _layout(prop, stage, rng)
-        to_camera = invert(stage.T_camera_world)[:3, 3] - layout.start
-        grasps = planner.plan(prop, layout.heading, to_camera / np.linalg.norm(to_camera), rng)
-        for grasp in grasps[:3]:
-            motion = _perform(hand, prop, stage, layout, grasp, time, params.duration_s)
-            cost = grasp.score + _faults(hand, field, stage, motion)
+        camera = invert(stage.T_camera_world)[:3, 3]
+        outlook = Outlook(layout.heading, layout.shoulder - layout.start, camera - layout.start)
+        for grasp in planner.plan(prop, field, outlook, rng)[:2]:
+            motion = _perform(light, prop, stage, layout, grasp, time, params.duration_s)
+            cost = grasp.score + _faults(light, field, stage, motion)
             if best is None or cost < best[0]:
                 best = (cost, motion)
-        if best is not None and best[0] < 12.0:
+        if best is not None and best[0] < _GOOD_COST:
             break
     if best is None:
         raise ValueError(f"no grasp was tried: expected attempts >= 1, found {attempts}")
@@ -112,7 +114,7 @@ def _layout(prop: Prop, stage: Stage, rng: np.random.Generator) -> _Layout:
         spots = np.stack([start, end, (start + end) / 2 + [0, 0, lift]])
         if 0.12 < np.linalg.norm(start - end) < 0.27 and _in_view(prop, stage, spots):
             break
-    side = np.deg2rad(rng.uniform(15.0, 72.0))
+    side = np.deg2rad(rng.uniform(-15.0, 70.0))
     shoulder = 1.5 * np.array([np.sin(side), -np.cos(side), 0.0]) + np.array([0.0, 0.0, rng.uniform(0.35, 0.65)])
     away = (start + end) / 2 - shoulder
     return _Layout(start, end, lift, np.deg2rad(rng.uniform(-25, 25)), float(np.arctan2(away[1], away[0])), shoulder)
@@ -138,7 +140,9 @@ def _perform(
 ) -> Motion:
     leave, reach, closed, placed, opened, gone = (p * duration_s for p in PHASES)
     T_object = _object_path(prop, layout, grasp, minimum_phase(time, closed, placed))
-    T_object_wrist = invert(_object_path(prop, layout, grasp, np.zeros(1))[0]) @ (_shift(layout.start) @ grasp.T_world_wrist)
+    T_object_wrist = invert(_object_path(prop, layout, grasp, np.zeros(1))[0]) @ (
+        _shift(layout.start) @ grasp.T_world_wrist
+    )
     first, last = T_object[0] @ T_object_wrist, T_object[-1] @ T_object_wrist
     came = _travel(hand, stage, layout, first, grasp, (time - leave) / (reach - leave))
     went = _travel(hand, stage, layout, last, grasp, (gone - time) / (gone - opened))
@@ -148,7 +152,7 @@ def _perform(
     free = np.where((time < placed)[:, None, None], came[1], went[1])
     angles = free + (grasp.closed - free) * grip[:, None, None]
     held = (time >= closed - 1e-9) & (time <= placed + 1e-9)
-    return Motion(time, T_wrist, angles, _forearm(T_wrist, layout.shoulder), T_object, held, grasp)
+    return Motion(time, T_wrist, angles, forearm_rotation(T_wrist, layout.shoulder), T_object, held, grasp)
 
 
 def minimum_phase(time: np.ndarray, begin: float, end: float) -> Float[np.ndarray, "T"]:
@@ -174,15 +178,15 @@ def _travel(
     hand: Hand, stage: Stage, layout: _Layout, T_goal: np.ndarray, grasp: Grasp, phase: np.ndarray
 ) -> tuple[Float[np.ndarray, "T 4 4"], Float[np.ndarray, "T 5 4"]]:
     """Wrist poses and open fingers on the way from outside the image to the grasp, over phase 0..1."""
-    before = T_goal[:3, 3] - _APPROACH_M * T_goal[:3, 1]
+    before = T_goal[:3, 3] - _APPROACH_M * T_goal[:3, :3] @ grasp.approach
     relaxed = _relaxed_rotation(layout, T_goal[:3, :3])
     begin = _offstage(hand, stage, layout, make_T(relaxed, before), RELAXED_RAD)
-    far = minimum_jerk(phase / 0.78)[:, None]
-    near = minimum_jerk((phase - 0.45) / 0.55)[:, None]
+    far = minimum_jerk(phase / 0.72)[:, None]
+    near = minimum_jerk((phase - 0.50) / 0.50)[:, None]
     position = begin + (before - begin) * far + (T_goal[:3, 3] - before) * near
     turn = Slerp([0.0, 1.0], Rotation.from_matrix(np.stack([relaxed, T_goal[:3, :3]])))
-    R = turn(minimum_jerk(phase / 0.72)).as_matrix()
-    spread = minimum_jerk(phase / 0.62)[:, None, None]
+    R = turn(minimum_jerk(phase / 0.66)).as_matrix()
+    spread = minimum_jerk(phase / 0.58)[:, None, None]
     return make_T(R, position), RELAXED_RAD + (grasp.opened - RELAXED_RAD) * spread
 
 
@@ -204,40 +208,27 @@ def _offstage(hand: Hand, stage: Stage, layout: _Layout, T: np.ndarray, angles: 
     for distance in np.arange(0.06, 1.4, 0.03):
         position = T[:3, 3] + distance * back
         T_here = make_T(T[:3, :3], position)
-        arm = _forearm(T_here[None], layout.shoulder)[0]
+        arm = forearm_rotation(T_here[None], layout.shoulder)[0]
         turned = np.where((hand.weights[:, FOREARM] > 0.5)[:, None], vertices @ arm.T, vertices)
-        if _outside(stage, transform(T_here, turned[::5]), -0.01) == 1.0:
+        if _outside(stage, transform(T_here, turned), -0.01) == 1.0:
             return position
     return T[:3, 3] + 1.4 * back
-
-
-def _forearm(T_world_wrist: np.ndarray, shoulder: np.ndarray) -> Float[np.ndarray, "T 3 3"]:
-    """The least turn that points the forearm at the shoulder, up to what a wrist allows."""
-    ahead = T_world_wrist[:, :3, 3] - shoulder
-    ahead /= np.linalg.norm(ahead, axis=-1, keepdims=True)
-    local = np.einsum("tba,tb->ta", T_world_wrist[:, :3, :3], ahead)
-    axis = np.cross(np.array([0.0, 1.0, 0.0]), local)
-    sine = np.linalg.norm(axis, axis=-1)
-    angle = np.arctan2(sine, local[:, 1])
-    axis = np.where(sine[:, None] > 1e-9, axis / np.maximum(sine, 1e-9)[:, None], np.array([1.0, 0.0, 0.0]))
-    soft = _MAX_WRIST_BEND_RAD * np.tanh(angle / _MAX_WRIST_BEND_RAD)
-    return rotation(axis, soft)
 
 
 def _faults(hand: Hand, field: DistanceField, stage: Stage, motion: Motion) -> float:
     """Cost in mm-like units of penetration on the way, of a hand out of view, and of a cut-off arm in view."""
     cost = 0.0
     end = np.array([[0.0, -FOREARM_LENGTH_M, 0.0]])
-    for k in range(len(motion.time)):
+    for k in range(0, len(motion.time), 2):
         vertices, joints = hand.pose(motion.angles[k], motion.R_wrist_forearm[k])
-        skin = vertices[hand.mesh.vertices[:, 1] > -0.2][::6]
+        skin = vertices[hand.mesh.vertices[:, 1] > -0.2]
         T_object_wrist = invert(motion.T_world_object[k]) @ motion.T_world_wrist[k]
         depth = -float(field(transform(T_object_wrist, skin)).min())
-        cost += 3.0 * max(0.0, 1000.0 * depth - 2.0)
+        cost += 6.0 * max(0.0, 1000.0 * depth - 2.0)
         world = transform(motion.T_world_wrist[k], skin)
-        cost += 2.0 * max(0.0, -1000.0 * float(world[:, 2].min()))
+        cost += 4.0 * max(0.0, -1000.0 * float(world[:, 2].min()))
         if motion.held[k]:
-            cost += 4.0 * _outside(stage, transform(motion.T_world_wrist[k], joints), 0.02)
+            cost += 8.0 * _outside(stage, transform(motion.T_world_wrist[k], joints), 0.02)
         elbow = transform(motion.T_world_wrist[k], end @ motion.R_wrist_forearm[k].T)
-        cost += 3.0 * (1.0 - _outside(stage, elbow, -0.12))
+        cost += 6.0 * (1.0 - _outside(stage, elbow, -0.12))
     return cost

@@ -61,7 +61,11 @@ def build_prop(kind: ObjectKind, rng: np.random.Generator, spacing_m: float = 0.
     centre = (low + high) / 2
     centred = Mesh(mesh.vertices - centre, mesh.faces)
     base = srgb(*rng.integers(110, 245, 3))
-    accent = srgb(*np.roll([int(rng.integers(150, 240)), int(rng.integers(30, 120)), int(rng.integers(20, 200))], int(rng.integers(3))))
+    accent = srgb(
+        *np.roll(
+            [int(rng.integers(150, 240)), int(rng.integers(30, 120)), int(rng.integers(20, 200))], int(rng.integers(3))
+        )
+    )
     pattern = print_texture(rng, base, accent)
     unroll = _unroll_box(half) if kind == "box" else _unroll_round(float(half[1]))
 

@@ -1,6 +1,6 @@
 """Signed distance functions of the primitives that hands and objects are modelled from.
 
-**Convention:** points (..., 3) in m; negative inside. Formulas after Inigo Quilez, "Distance functions" (public domain).
+**Convention:** points (..., 3) in m; negative inside. Formulas after Inigo Quilez, "Distance functions".
 """
 
 from __future__ import annotations

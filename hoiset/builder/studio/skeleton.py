@@ -1,8 +1,8 @@
 """The bones of a right hand: rest joints, bending axes and forward kinematics.
 
-**Convention:** everything is in the wrist frame of a right hand (y to the middle knuckle, x from little to index knuckle,
-z out of the palm), m and rad. A left hand is the mirror image in x. Joints are in the schema's order; finger f = 0..4 is
-thumb to little; bone ``1 + 3 * f + k`` is the k-th bone of finger f, bone 0 the palm, bone 16 the forearm.
+**Convention:** everything is in the wrist frame of a right hand (y to the middle knuckle, x from little to index
+knuckle, z out of the palm), m and rad. A left hand is the mirror image in x. Joints are in the schema's order; finger
+f = 0..4 is thumb to little; bone ``1 + 3 * f + k`` is the k-th bone of finger f, bone 0 the palm, bone 16 the forearm.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from hoiset.geometry import make_T
 N_BONES = 17
 PALM = 0
 FOREARM = 16
+_MAX_WRIST_BEND_RAD = np.deg2rad(60.0)
 N_FINGERS = 5
 
 _KNUCKLES = np.array([[0.0265, 0.0925, 0.0015], [0.0, 0.095, 0.0], [-0.0215, 0.0885, 0.0], [-0.0400, 0.0785, 0.0015]])
 _SPLAY = np.deg2rad([-11.0, -1.5, 8.0, 19.0])
-_BONES_M = np.array([[0.0430, 0.0260, 0.0235], [0.0475, 0.0295, 0.0245], [0.0440, 0.0280, 0.0245], [0.0345, 0.0205, 0.0215]])
+_BONES_M = np.array(
+    [[0.0430, 0.0260, 0.0235], [0.0475, 0.0295, 0.0245], [0.0440, 0.0280, 0.0245], [0.0345, 0.0205, 0.0215]]
+)
 _THUMB_BASE = np.array([0.0235, 0.0240, 0.0110])
 _THUMB_DIRECTIONS = np.array([[0.60, 0.70, 0.39], [0.56, 0.78, 0.28], [0.46, 0.85, 0.25]])
 _THUMB_BONES_M = np.array([0.0455, 0.0345, 0.0290])
@@ -62,7 +65,7 @@ def _unit(v: np.ndarray) -> np.ndarray:
 def adult_skeleton(scale: float = 1.0) -> Skeleton:
     """The skeleton of an adult's right hand.
 
-    Bone lengths follow the phalangeal means of Buryanov and Kotiuk, "Proportions of hand segments" (Int. J. Morphol. 2010).
+    Bone lengths are near the means of Buryanov and Kotiuk, "Proportions of hand segments" (Int. J. Morphol. 2010).
 
     Args:
         scale: Uniform size, 1 = wrist to middle knuckle 9.5 cm.
@@ -113,7 +116,7 @@ def finger_poses(skeleton: Skeleton, finger: int, angles: Float[np.ndarray, "*B 
     Args:
         skeleton: The hand.
         finger: 0 (thumb) to 4 (little).
-        angles: rad, the finger's degrees of freedom. Fingers: spread (towards the thumb side negative), bend of knuckle,
+        angles: rad, the finger's degrees of freedom. Fingers: spread (towards the thumb negative), bend of knuckle,
             middle and last joint. Thumb: palmar abduction and bend across the palm at the base (which turn the pad
             towards the fingers), bend of knuckle and last joint.
     """
@@ -160,3 +163,21 @@ def posed_joints(skeleton: Skeleton, bones: Float[np.ndarray, "*B 17 4 4"]) -> F
         carrier += [PALM, 1 + 3 * f, 2 + 3 * f, 3 + 3 * f]
     T = bones[..., carrier, :, :]
     return np.einsum("...jab,jb->...ja", T[..., :3, :3], skeleton.joints) + T[..., :3, 3]
+
+
+def forearm_rotation(T_world_wrist: np.ndarray, shoulder: np.ndarray) -> Float[np.ndarray, "T 3 3"]:
+    """``R_wrist_forearm``: the least turn that points the forearm at the shoulder, up to what a wrist allows.
+
+    Args:
+        T_world_wrist: Poses of the wrist.
+        shoulder: Where the arm comes from, world, m.
+    """
+    ahead = T_world_wrist[:, :3, 3] - shoulder
+    ahead /= np.linalg.norm(ahead, axis=-1, keepdims=True)
+    local = np.einsum("tba,tb->ta", T_world_wrist[:, :3, :3], ahead)
+    axis = np.cross(np.array([0.0, 1.0, 0.0]), local)
+    sine = np.linalg.norm(axis, axis=-1)
+    angle = np.arctan2(sine, local[:, 1])
+    axis = np.where(sine[:, None] > 1e-9, axis / np.maximum(sine, 1e-9)[:, None], np.array([1.0, 0.0, 0.0]))
+    soft = _MAX_WRIST_BEND_RAD * np.tanh(angle / _MAX_WRIST_BEND_RAD)
+    return rotation(axis, soft)

@@ -48,7 +48,7 @@ def mesh_from_sdf(sdf: Sdf, axes: tuple[np.ndarray, np.ndarray, np.ndarray], new
     """Mesh the zero level of a signed distance function (negative inside).
 
     Surface nets put one vertex in every cell that the surface crosses and one quad on every grid edge that it crosses
-    (Gibson, "Constrained Elastic Surface Nets", MICCAI 1998). The result is closed when the grid holds the whole surface.
+    (Gibson, "Constrained Elastic Surface Nets", MICCAI 1998). The result is closed if the grid holds the surface.
 
     Args:
         sdf: Maps (..., 3) points in m to signed distances in m.
@@ -81,7 +81,7 @@ def mesh_from_sdf(sdf: Sdf, axes: tuple[np.ndarray, np.ndarray, np.ndarray], new
 def closed_mesh_from_sdf(sdf: Sdf, axes: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Mesh:
     """As :func:`mesh_from_sdf`, with every edge shared by exactly two faces.
 
-    Where the surface grazes a grid plane, surface nets can pinch an edge; the grid is then shifted by a part of its spacing.
+    Where the surface grazes a grid plane, surface nets can pinch an edge; the grid is then shifted a little.
 
     Raises:
         ValueError: The surface leaves the grid, or is pinched on every shifted grid.
@@ -97,7 +97,7 @@ def closed_mesh_from_sdf(sdf: Sdf, axes: tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _values_near_surface(sdf: Sdf, grid: np.ndarray, block: int = 4) -> np.ndarray:
-    """Exact values where the surface can be, the nearest coarse node's value elsewhere (the sign is right everywhere)."""
+    """Exact values where the surface can be, the nearest coarse node's elsewhere; every sign is right."""
     coarse = grid[block // 2 :: block, block // 2 :: block, block // 2 :: block]
     nearest = [np.minimum(np.arange(n) // block, m - 1) for n, m in zip(grid.shape[:3], coarse.shape[:3], strict=True)]
     pick = np.ix_(*nearest)

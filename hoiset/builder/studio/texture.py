@@ -113,7 +113,10 @@ def wall_texture(rng: np.random.Generator) -> Texture:
     """A painted wall with a few framed pictures over the wall's x and z, m."""
     paint = srgb(*(np.array([188, 190, 192]) + rng.integers(-60, 40, 3)))
     seed = int(rng.integers(1 << 30))
-    frames = [(rng.uniform(-0.7, 0.7), rng.uniform(0.05, 0.6), rng.uniform(0.06, 0.16), rng.uniform(0.06, 0.14)) for _ in range(4)]
+    frames = [
+        (rng.uniform(-0.7, 0.7), rng.uniform(0.05, 0.6), rng.uniform(0.06, 0.16), rng.uniform(0.06, 0.14))
+        for _ in range(4)
+    ]
     tints = [(srgb(*rng.integers(40, 230, 3)), srgb(*rng.integers(40, 230, 3))) for _ in frames]
 
     def texture(p: np.ndarray) -> np.ndarray:

@@ -1,0 +1,34 @@
+"""From linear light to the numbers that a camera writes."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8, UInt16
+
+
+def develop(
+    rgb: Float[np.ndarray, "H W 3"], rng: np.random.Generator, *, blur_px: float, noise: float
+) -> UInt8[np.ndarray, "H W 3"]:
+    """What a camera makes of linear light: slight blur, shot and read noise, sRGB.
+
+    Args:
+        rgb: Linear RGB, 1 = white.
+        rng: Source of the noise.
+        blur_px: Standard deviation of the blur.
+        noise: Standard deviation of the noise at mid-grey, fraction of full scale.
+    """
+    x: np.ndarray = rgb.astype(np.float32)
+    if blur_px > 0:
+        x = cv2.GaussianBlur(x, (0, 0), blur_px, borderType=cv2.BORDER_REPLICATE)
+    x = x / (1.0 + 0.18 * np.maximum(x, 0.0) ** 2)  # soft shoulder instead of clipping
+    y = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 1e-8) ** (1 / 2.4) - 0.055)
+    grain = rng.standard_normal(y.shape, dtype=np.float32)
+    y = y + grain * noise * (0.6 + 0.8 * np.clip(1.0 - y, 0.0, 1.0))
+    return np.clip(np.round(y * 255.0), 0, 255).astype(np.uint8)
+
+
+def depth_mm(depth_m: Float[np.ndarray, "H W"]) -> UInt16[np.ndarray, "H W"]:
+    """Depth in whole millimetres, 0 where it is beyond 65.5 m."""
+    mm = np.round(depth_m * 1000.0)
+    return np.where(mm <= 65535, mm, 0).astype(np.uint16)

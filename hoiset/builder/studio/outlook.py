@@ -1,0 +1,94 @@
+"""How well the camera sees a grasp.
+
+**Convention:** a world with the object's foot at its origin and z up; m and rad.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from hoiset.builder.studio.distance_field import DistanceField
+from hoiset.builder.studio.skeleton import N_FINGERS, forearm_rotation
+from hoiset.geometry import invert, transform
+
+_RAY_STEPS_M = np.concatenate([np.arange(0.020, 0.11, 0.014), np.arange(0.13, 0.5, 0.06)])
+_JOINT_WORTH = np.array([2.0, 1, 2, 2, 2, 2, 1.5, 1, 1.5, 2, 1, 1, 1, 1.5, 1, 0.5, 0.5, 1.5, 1, 0.5, 0.5])
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Where the arm comes from and where the camera is, in a world with the object at its origin.
+
+    Attributes:
+        heading: Azimuth in which the arm points when it comes, rad.
+        shoulder: (3,) m.
+        camera: (3,) m.
+    """
+
+    heading: float
+    shoulder: Float[np.ndarray, "3"]
+    camera: Float[np.ndarray, "3"]
+
+    def hidden(
+        self,
+        joints: Float[np.ndarray, "21 3"],
+        T_world_wrist: Float[np.ndarray, "4 4"],
+        field: DistanceField,
+        T_object_world: Float[np.ndarray, "4 4"],
+        surface: Float[np.ndarray, "N 3"],
+    ) -> float:
+        """How badly the camera sees a grasp: 0 = everything, about 1 = nothing.
+
+        Joints are weighed by worth; hand and arm are capsules. Hands seen edge-on or hanging down count as half hidden.
+
+        Args:
+            joints: Joints in the wrist frame.
+            T_world_wrist: Pose of the wrist.
+            field: Distance to the object.
+            T_object_world: Pose of the world in the object's frame.
+            surface: Points on the object, object frame.
+        """
+        arm = forearm_rotation(T_world_wrist[None], self.shoulder)[0]
+        camera = transform(invert(T_world_wrist), self.camera[None])[0]
+        shape = _capsules(joints, arm)
+        owners = np.array([-1, *np.repeat(np.arange(N_FINGERS), 4)])
+        points = _towards(joints, camera)
+        covered = _inside_capsules(points, shape, owners)
+        covered |= (field(transform(T_object_world @ T_world_wrist, points)) < 0).any(-1)
+        thing = transform(invert(T_object_world @ T_world_wrist), surface)
+        lost = float(_inside_capsules(_towards(thing, camera), shape, np.full(len(thing), -1)).mean())
+        edge_on = 1.0 - min(1.0, max(0.0, -float(camera[2]) / float(np.linalg.norm(camera)) * 1.5))
+        hanging = max(0.0, -float(T_world_wrist[2, 1]) - 0.5)
+        hidden = float((covered * _JOINT_WORTH).sum() / _JOINT_WORTH.sum())
+        return hidden + 0.9 * edge_on + 0.8 * hanging + 0.3 * max(0.0, lost - 0.5)
+
+
+def _towards(points: np.ndarray, camera: np.ndarray) -> Float[np.ndarray, "N S 3"]:
+    """Samples on the way from each point to the camera."""
+    back = camera - points
+    back /= np.linalg.norm(back, axis=-1, keepdims=True)
+    return points[:, None] + back[:, None] * _RAY_STEPS_M[:, None]
+
+
+def _inside_capsules(
+    points: np.ndarray, capsules: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], owners: np.ndarray
+) -> Bool[np.ndarray, "N"]:
+    """Whether any sample of (N, S, 3) lies in a capsule of another owner than its own."""
+    a, b, radius, owner = capsules
+    axis = b - a
+    t = np.clip(((points[:, :, None] - a) * axis).sum(-1) / (axis * axis).sum(-1), 0.0, 1.0)
+    distance = np.linalg.norm(points[:, :, None] - a - t[..., None] * axis, axis=-1)
+    return ((distance < radius) & (owner != owners[:, None])[:, None]).any((1, 2))
+
+
+def _capsules(joints: np.ndarray, arm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Ends, radii and fingers (5 = palm, 6 = arm) of capsules that stand for the hand in the wrist frame."""
+    chain = joints[1:].reshape(N_FINGERS, 4, 3)
+    a = [*chain[:, :3].reshape(-1, 3), *np.repeat(joints[:1], 4, axis=0), joints[0] - arm[:, 1] * 0.03]
+    b = [*chain[:, 1:].reshape(-1, 3), *joints[[5, 9, 13, 17]], joints[0] - arm[:, 1] * 0.35]
+    radius = [*np.full(15, 0.008), *np.full(4, 0.011), 0.042]
+    owner = [*np.repeat(np.arange(5), 3), 5, 5, 5, 5, 6]
+    return np.array(a), np.array(b), np.array(radius), np.array(owner)
