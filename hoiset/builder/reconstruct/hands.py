@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation, Slerp
 
 from hoiset.builder.params import Params
-from hoiset.builder.reconstruct.lifting import LiftParams, estimate_lengths, lift, pose_bones
+from hoiset.builder.reconstruct.lifting import LiftParams, estimate_lengths, lift, palm_depth, pose_bones
 from hoiset.builder.reconstruct.smoothing import outliers, short_gaps, smooth
 from hoiset.builder.reconstruct.tracks import PALM, TrackParams, hand_size, track_hands
 from hoiset.builder.records import Camera, HandDetections, Hands
@@ -41,7 +41,7 @@ class HandParams(Params):
     outlier_window_s: float = 0.1
     outlier_palm: float = 0.6
     outlier_pose: float = 0.35
-    depth_sigma_s: float = 0.12
+    depth_sigma_s: float = 0.2
     depth_outlier: float = 0.15
     joint_sigma_s: float = 0.035
     infill_score: float = 0.5
@@ -124,7 +124,8 @@ def _reconstruct_one(
         return joints, joints[..., :2].copy(), source, np.zeros(n)
     pixels, world = seen.pixels[valid], seen.world_m[valid]
     first = lift(pixels, world, camera.K, lengths, params.lifting)
-    depth = _smooth_depth(first[:, PALM, 2].mean(1), time[valid], seen.score[valid], params)
+    depth, trust = palm_depth(first, pixels, world, camera.K, lengths, params.lifting)
+    depth = _smooth_depth(depth, time[valid], trust * seen.score[valid], params)
     joints[valid] = lift(pixels, world, camera.K, lengths, params.lifting, depth)
     score = seen.score * _inside(seen.pixels, camera)
     for a, b in short_gaps(time, valid, max_gap_s=params.max_gap_s):
@@ -141,13 +142,13 @@ def _reconstruct_one(
     return joints, joints_2d, source, score
 
 
-def _smooth_depth(depth: np.ndarray, time: np.ndarray, score: np.ndarray, params: HandParams) -> np.ndarray:
+def _smooth_depth(depth: np.ndarray, time: np.ndarray, trust: np.ndarray, params: HandParams) -> np.ndarray:
     """The palm's depth, in logarithms because its error is relative, without what jumps."""
     log_depth = np.log(depth)[:, None]
     threshold = np.full(len(depth), params.depth_outlier)
-    wild = outliers(time, log_depth, window_s=2 * params.depth_sigma_s, threshold=threshold)
-    weight = np.where(wild, 0.01, score)
-    return np.exp(smooth(time, log_depth, sigma_s=params.depth_sigma_s, weight=weight, degree=1)[:, 0])
+    wild = outliers(time, log_depth, window_s=params.depth_sigma_s, threshold=threshold)
+    weight = np.where(wild, 0.01, trust)
+    return np.exp(smooth(time, log_depth, sigma_s=params.depth_sigma_s, weight=weight)[:, 0])
 
 
 def _inside(pixels: np.ndarray, camera: Camera) -> np.ndarray:

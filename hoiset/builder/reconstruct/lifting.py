@@ -49,6 +49,9 @@ class LiftParams(Params):
         soft_bone_m: ``sigma_bone_m`` while the person's bone lengths are estimated.
         soft_direction: ``sigma_direction`` meanwhile.
         shape_frames: Observed frames at which the estimate counts as much as the general proportions.
+        bound_ratio: Depth of a palm over what its longest seen links allow (a tenth of them may be seen too long).
+        bound_doubt: Logarithm of the ratio between both depths at which the detector's directions count for nothing
+            is one and a half times this.
         shape_range: Most that a link may differ from them, as a share.
     """
 
@@ -63,6 +66,8 @@ class LiftParams(Params):
     soft_direction: float = 0.05
     shape_frames: float = 30.0
     shape_range: float = 0.15
+    bound_ratio: float = 1.06
+    bound_doubt: float = 0.2
 
 
 def link_lengths(hand_length_m: float) -> Float[np.ndarray, "24"]:
@@ -112,6 +117,35 @@ def lift(
         X = X - np.linalg.solve(A, g.reshape(n, 63, 1)).reshape(n, 21, 3)
         X[..., 2] = np.maximum(X[..., 2], 0.02)
     return X
+
+
+def palm_depth(
+    joints: Float[np.ndarray, "T 21 3"],
+    pixels: Float[np.ndarray, "T 21 2"],
+    world_m: Float[np.ndarray, "T 21 3"],
+    K: Float[np.ndarray, "*T 3 3"],
+    lengths_m: Float[np.ndarray, "24"],
+    params: LiftParams,
+) -> tuple[Float[np.ndarray, "T"], Float[np.ndarray, "T"]]:
+    """Mean z-depth of the palm's joints from single frames, and how far to trust it.
+
+    A link seen at angle a is at most length / a away, so that the links that lie across the line of sight bound the
+    depth from above, and closely, whatever the detector thinks of their directions. Where the size that the detector's
+    directions predict contradicts that bound (a hand seen edge-on), the bound takes over.
+
+    Returns:
+        (T,) depth, m, and (T,) trust, 0..1.
+    """
+    K = np.broadcast_to(K, (len(pixels), 3, 3))
+    rays = (pixels - K[:, None, :2, 2]) / K[:, None, [0, 1], [0, 1]]
+    a, b = _LINKS.T
+    seen = np.linalg.norm(rays[:, b] - rays[:, a], axis=-1)
+    bound = params.bound_ratio * np.percentile(lengths_m / np.maximum(seen, 1e-9), 10, axis=1)
+    model = _turn_towards(rays[:, PALM].mean(1), pose_bones(world_m, lengths_m))
+    predicted = _first_guess(rays, model)[:, PALM, 2].mean(1)
+    doubt = np.clip(np.abs(np.log(predicted / bound)) / params.bound_doubt - 0.5, 0.0, 1.0)
+    depth = (1.0 - doubt) * np.log(joints[:, PALM, 2].mean(1)) + doubt * np.log(bound)
+    return np.exp(depth), 1.0 - 0.7 * doubt
 
 
 def lift_cost(

@@ -28,24 +28,31 @@ class TrackParams(Params):
         duplicate_joints: So are two whose joints are on average closer than this.
         link_distance: Farthest a palm may be from where its tracklet is predicted, at the next frame.
         link_speed_per_s: How much farther for each second since the tracklet was last seen.
+        link_growth: Most that a hand grows or shrinks from one frame to the next that shows it.
         max_gap_s: A tracklet unseen for longer ends.
         min_duration_s: A shorter tracklet is noise.
         jump_per_s: Hand sizes a second that a hand may move between two tracklets without being doubted.
         min_score: Mean detection score below which a tracklet is noise.
         max_overlap_s: Two tracklets may overlap for this long and still be one hand, found anew before it was lost.
         second_hand_share: A side whose tracklets are worth less than this share of the other side's is noise.
+        second_hand_size: So is one whose hand is smaller than this share of the other, unless it is seen surely: one
+            person's hands are at most an arm's length apart in depth.
+        sure_score: Mean detection score of what is seen surely.
     """
 
     duplicate_palm: float = 0.25
     duplicate_joints: float = 0.3
     link_distance: float = 0.7
     link_speed_per_s: float = 4.0
+    link_growth: float = 1.7
     max_gap_s: float = 0.25
     min_duration_s: float = 0.12
     jump_per_s: float = 8.0
     min_score: float = 0.72
     max_overlap_s: float = 0.5
     second_hand_share: float = 0.04
+    second_hand_size: float = 0.6
+    sure_score: float = 0.9
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,7 @@ class _Evidence:
     size: float
     worth: float
     right: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -111,8 +119,7 @@ def track_hands(detections: HandDetections, time: Float[np.ndarray, "T"], params
     kept = [
         (t, e)
         for t, e in zip(tracklets, evidence, strict=True)
-        if time[e.end] - time[e.start] >= params.min_duration_s
-        and np.mean(detections.score[list(t.frames), list(t.slots)]) >= params.min_score
+        if time[e.end] - time[e.start] >= params.min_duration_s and e.score >= params.min_score
     ]
     labels = _without_noise([e for _, e in kept], _assign([e for _, e in kept], time, params), params)
     slot = np.full((n_frames, 2), -1)
@@ -160,7 +167,7 @@ def _link(
                 ratio = max(scale, size[i, n]) / max(min(scale, size[i, n]), 1e-9)
                 distance = np.linalg.norm(palm[i, n] - at) / max(scale, size[i, n])
                 joints = _unlike(detections.landmarks_px, t, i, n) / max(scale, size[i, n])
-                if distance <= gate and ratio <= 2.0:
+                if distance <= gate and ratio <= params.link_growth:
                     cost[a, b] = distance + 0.3 * joints + 0.5 * np.log(ratio)
         rows, columns = linear_sum_assignment(np.where(np.isinf(cost), 1e3, cost))
         taken = {int(b): int(a) for a, b in zip(rows, columns, strict=True) if np.isfinite(cost[a, b])}
@@ -200,9 +207,9 @@ def _weigh(t: _Tracklet, detections: HandDetections, palm: np.ndarray, size: np.
     path = palm[frames, slots]
     travel = np.linalg.norm(np.percentile(path, 95, axis=0) - np.percentile(path, 5, axis=0)) / max(scale, 1e-9)
     sure = np.clip((score - 0.5) / 0.5, 0.05, 1.0)
-    worth = float((sure * step_s).sum() * (0.5 + min(travel, 1.0)))
+    worth = float((sure * step_s).sum() * (0.5 + min(float(travel), 1.0)))
     logit = float((sure * step_s * np.log(probability / (1 - probability))).sum())
-    return _Evidence(frames[0], frames[-1], path[0], path[-1], scale, worth, logit)
+    return _Evidence(frames[0], frames[-1], path[0], path[-1], scale, worth, logit, float(score.mean()))
 
 
 def _assign(evidence: list[_Evidence], time: np.ndarray, params: TrackParams) -> tuple[int, ...]:
@@ -232,6 +239,7 @@ def _doubt(a: _Evidence, b: _Evidence, time: np.ndarray, params: TrackParams) ->
     """Price of one hand being first a, then b: infinite where both are seen for long at once, else what it must jump.
 
     The jump counts beyond what hands do, in hand sizes, and is bounded: a hand may leave the image and come back.
+    So does a change of size that a change of depth would not explain.
     """
     gap_s = float(time[b.start] - time[a.end])
     if b.end <= a.end or -gap_s > min(params.max_overlap_s, 0.5 * float(time[b.end] - time[b.start])):
@@ -239,13 +247,26 @@ def _doubt(a: _Evidence, b: _Evidence, time: np.ndarray, params: TrackParams) ->
     together = 2.0 * max(-gap_s, 0.0)
     allowed = 0.5 + params.jump_per_s * abs(gap_s)
     jump = float(np.linalg.norm(b.first - a.last)) / max(a.size, b.size, 1e-9)
-    return 0.25 * min(max(jump - allowed, 0.0), 4.0) + together
+    growth = abs(float(np.log(max(a.size, 1e-9) / max(b.size, 1e-9))))
+    return 0.25 * min(max(jump - allowed, 0.0), 4.0) + 2.0 * max(growth - 0.4, 0.0) + together
 
 
 def _without_noise(evidence: list[_Evidence], labels: tuple[int, ...], params: TrackParams) -> tuple[int, ...]:
-    """Labels without those of a side that is hardly there."""
-    worth = [sum(e.worth for e, label in zip(evidence, labels, strict=True) if label == side) for side in (0, 1)]
-    noise = [side for side in (0, 1) if worth[side] < params.second_hand_share * worth[1 - side]]
+    """Labels without those of a side that is hardly there, or too small to belong to the other hand's owner."""
+    sides = [[e for e, label in zip(evidence, labels, strict=True) if label == side] for side in (0, 1)]
+    if not (sides[0] and sides[1]):
+        return labels
+    worth = [sum(e.worth for e in side) for side in sides]
+    size, score = (
+        [np.average([getattr(e, name) for e in side], weights=[e.worth for e in side]) for side in sides]
+        for name in ("size", "score")
+    )
+    noise = [
+        side
+        for side in (0, 1)
+        if worth[side] < params.second_hand_share * worth[1 - side]
+        or (size[side] < params.second_hand_size * size[1 - side] and score[side] < params.sure_score)
+    ]
     return tuple(-1 if label in noise else label for label in labels)
 
 
@@ -253,7 +274,7 @@ def _remarks(kept: list[tuple[_Tracklet, _Evidence]], labels: tuple[int, ...], s
     remarks = []
     dropped = sum(len(t.frames) for (t, _), label in zip(kept, labels, strict=True) if label < 0)
     if dropped:
-        remarks.append(f"more than two hands: the two dominant kept, {dropped} detections of others dropped")
+        remarks.append(f"two hands kept; {dropped} detections of other or doubtful hands dropped")
     for side, name in enumerate(("left", "right")):
         right = sum(e.right for (_, e), label in zip(kept, labels, strict=True) if label == side)
         worth = sum(e.worth for (_, e), label in zip(kept, labels, strict=True) if label == side)

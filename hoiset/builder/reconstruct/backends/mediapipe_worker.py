@@ -48,7 +48,12 @@ MODELS = {
 PALM_INPUT_PX = 192
 LANDMARK_INPUT_PX = 224
 MIN_PRESENCE = 0.5
+MIN_NEW_PRESENCE = 0.7
+MIN_SIZE_RATIO = 0.45
+SIZES_KEPT = 60
+MAX_GROWTH = 1.6
 MAX_MISSED = 6
+LOOK_EVERY = (1, 1, 8)
 PALM_GRAPH = """
 input_stream: "image"
 output_stream: "palms"
@@ -65,12 +70,14 @@ node { calculator: "ImageToTensorCalculator" input_stream: "IMAGE:image" output_
 node { calculator: "InferenceCalculatorCpu" input_stream: "TENSORS:input" output_stream: "TENSORS:output" options {
   [mediapipe.InferenceCalculatorOptions.ext] { model_path: "mediapipe/modules/hand_landmark/hand_landmark_full.tflite"
   delegate { xnnpack {} } } } }
-node { calculator: "SplitTensorVectorCalculator" input_stream: "output" output_stream: "tensor0" output_stream: "tensor1"
-  output_stream: "tensor2" output_stream: "tensor3" options { [mediapipe.SplitVectorCalculatorOptions.ext] {
+node { calculator: "SplitTensorVectorCalculator" input_stream: "output"
+  output_stream: "tensor0" output_stream: "tensor1" output_stream: "tensor2" output_stream: "tensor3"
+  options { [mediapipe.SplitVectorCalculatorOptions.ext] {
   ranges { begin: 0 end: 1 } ranges { begin: 1 end: 2 } ranges { begin: 2 end: 3 } ranges { begin: 3 end: 4 } } } }
 """ + "".join(
-    f'node {{ calculator: "TensorsToFloatsCalculator" input_stream: "TENSORS:tensor{i}" output_stream: "FLOATS:{name}" }}\n'
     f'output_stream: "{name}"\n'
+    f'node {{ calculator: "TensorsToFloatsCalculator" input_stream: "TENSORS:tensor{i}"'
+    f' output_stream: "FLOATS:{name}" }}\n'
     for i, name in enumerate(("landmarks", "presence", "handedness", "world"))
 )
 # Joints that MediaPipe's own tracking fits the next region to, and those of the palm.
@@ -119,6 +126,10 @@ class Hand:
         size = max(self.size, other.size)
         apart = np.linalg.norm(self.px - other.px, axis=1).mean()
         return apart < 0.25 * size or np.linalg.norm(self.palm - other.palm) < 0.2 * size
+
+    def becomes(self, other):
+        """Whether it may be another one a moment later, given that hands do not grow or shrink in no time."""
+        return other is not None and 1 / MAX_GROWTH < other.size / max(self.size, 1e-9) < MAX_GROWTH
 
     def region(self, shift=(0.0, 0.0)):
         """Square to look for it in the next frame, (centre, side, rotation), as MediaPipe's own tracking has it."""
@@ -196,14 +207,18 @@ class Eyes:
 
 
 def views(height, width):
-    """Squares that together show a frame at several scales, (centre, side): full, then tiles, then with a margin."""
+    """Squares that together show a frame at several scales, (centre, side), coarse and fine ones by turns."""
     short, middle = min(height, width), np.array([width, height]) / 2
     along = np.array([1.0, 0.0]) if width >= height else np.array([0.0, 1.0])
     reach = (max(height, width) - short) / 2
     full = (middle, max(height, width))
-    tiles = [(middle + k * reach * along, short) for k in (-1.0, 1.0, 0.0)]
-    margin = (middle, 1.3 * max(height, width))
-    return [full, tiles[0], full, tiles[1], full, tiles[2], full, margin]
+    coarse = [full, *((middle + k * reach * along, short) for k in (-1.0, 1.0, 0.0))]
+    coarse.append((middle, 1.3 * max(height, width)))
+    # Fine squares reach beyond the border: a hand that is cut off is easier to see with some room around it.
+    fine, across = 0.6 * short, along[::-1]
+    steps = [(j, k) for k in (-1.0, 1.0, -1 / 3, 1 / 3) for j in (-0.5, 0.5)]
+    small = [(middle + k * (reach + 0.25 * short) * along + j * 0.5 * short * across, fine) for j, k in steps]
+    return [view for i in range(40) for view in (coarse[i % 5], small[i % 8])]
 
 
 class Hands:
@@ -211,7 +226,7 @@ class Hands:
 
     def __init__(self, video, max_hands):
         self.video, self.max_hands, self.eyes = video, max_hands, Eyes.open()
-        self.tracks, self.index = [], 0
+        self.tracks, self.index, self.looks, self.sizes = [], 0, 0, []
 
     def __call__(self, frame):
         """Answer one frame."""
@@ -221,10 +236,12 @@ class Hands:
             hands = self.add(frame, [], squares[0])
         else:
             hands = self.follow(frame)
-            alive = sum(h.missed == 0 for h in hands)
-            if self.index % (1, 2, 8)[min(alive, 2)] == 0:
-                hands = self.add(frame, hands, squares[self.index // (1, 2, 8)[min(alive, 2)] % len(squares)])
+            # With two hands in view a third is rare; with fewer, the next look may find the missing one.
+            if self.index % LOOK_EVERY[min(sum(h.missed == 0 for h in hands), 2)] == 0:
+                hands = self.add(frame, hands, squares[self.looks % len(squares)])
+                self.looks += 1
             self.tracks, self.index = hands, self.index + 1
+            self.sizes = [*self.sizes, *(h.size for h in hands if h.missed == 0)][-SIZES_KEPT:]
         return stack([h for h in hands if h.missed == 0])
 
     def follow(self, frame):
@@ -233,10 +250,11 @@ class Hands:
         for old in sorted(self.tracks, key=lambda h: (h.missed, -h.score)):
             new = None
             if old.missed == 0:
-                new = self.eyes.hand(frame, *old.region(old.velocity)) or self.eyes.hand(frame, *old.region())
+                looks = (self.eyes.hand(frame, *old.region(shift)) for shift in (old.velocity, (0.0, 0.0)))
+                new = next((h for h in looks if old.becomes(h)), None)
             if new is None:
                 regions = self.eyes.palms(frame, old.palm, 3.0 * old.size)
-                new = next((h for h in (self.eyes.hand(frame, *r) for r in regions[:2]) if h), None)
+                new = next((h for h in (self.eyes.hand(frame, *r) for r in regions[:2]) if old.becomes(h)), None)
             if new is None:
                 old.missed += 1
                 kept += [old] if old.missed <= MAX_MISSED else []
@@ -257,9 +275,15 @@ class Hands:
             new = self.eyes.hand(frame, *region)
             # A second pass over its own landmarks centres the region, as tracking would in the next frame.
             new = (self.eyes.hand(frame, *new.region()) or new) if new else None
+            if new and self.video and (new.score < MIN_NEW_PRESENCE or self.dwarf(new)):
+                continue
             if new and not any(new.same_as(h) for h in alive):
                 hands = [h for h in hands if h.missed == 0 or not new.same_as(h)] + [new]
         return hands
+
+    def dwarf(self, new):
+        """Whether a hand is too small to belong to whom the hands of the last frames belong to."""
+        return bool(self.sizes) and new.size < MIN_SIZE_RATIO * np.median(self.sizes)
 
     def close(self):
         """Nothing to free: the networks stay for the next request."""
@@ -279,7 +303,7 @@ class Fill:
             if len(here) + len(added) >= self.max_hands or any(old.same_as(h) for h in here):
                 continue
             new = self.eyes.hand(frame, *old.region())
-            if new and not any(new.same_as(h) for h in here + added):
+            if old.becomes(new) and not any(new.same_as(h) for h in here + added):
                 added.append(new)
         self.before = here + added
         return stack(added)
