@@ -19,7 +19,7 @@ from hoiset.errors import VideoError
 TIME_BASE = Fraction(1, 1_000_000)
 """Time stamps are kept to the microsecond, which holds any frame rate, constant or not."""
 
-_THREADS = 1  # x264's output depends on the number of threads, and on a busy machine, now and then, on their timing
+_THREADS = 2  # fixed: x264's output depends on the number of threads, not on the machine
 _EXACT = (
     Interpolation.BICUBIC
     | Interpolation.ACCURATE_RND
@@ -97,12 +97,12 @@ def _add_stream(
         raise VideoError(
             f"frames have shape {image.shape}; expected (H, W, 3) with even H and W: crop the last row or column"
         )
-    options = {
+    options = {  # mbtree off: x264's is not reproducible on small frames, whatever the number of threads
         "crf": str(crf),
         "preset": "medium",
         "flags": "+bitexact",
         "x264-params": f"keyint={gop}:min-keyint=1:scenecut=0:open-gop=0:bframes=0:threads={_THREADS}:"
-        f"lookahead-threads=1:sliced-threads=0:deterministic=1",
+        f"lookahead-threads=1:sliced-threads=0:deterministic=1:mbtree=0",
     }
     rate = Fraction(1_000_000, period).limit_denominator(1001)
     stream = out.add_stream("libx264", rate=rate, options=options)
