@@ -30,12 +30,14 @@ def print_error(text: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), text))
 
 
-def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
-    """A table on stdout; without a terminal its lines are as long as they need to be."""
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table on stdout; tab-separated lines where stdout is no terminal."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=10_000)
-    table = Table(title=Text(title) if title else None, title_justify="left", box=None, pad_edge=False)
+        for row in (headers, *rows):
+            print("\t".join(_cell(value) for value in row))
+        return
+    table = Table(box=None, pad_edge=False)
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:
