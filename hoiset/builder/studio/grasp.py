@@ -59,6 +59,21 @@ class Grasp:
 
 
 @dataclass(frozen=True)
+class WristPose:
+    """A place for the wrist before the fingers are closed.
+
+    Attributes:
+        cost: Lower is better, about mm.
+        object_yaw: Heading of the object, rad.
+        T_world_wrist: (4, 4) with the object's foot at the world's origin.
+    """
+
+    cost: float
+    object_yaw: float
+    T_world_wrist: Float[np.ndarray, "4 4"]
+
+
+@dataclass(frozen=True)
 class _Options:
     """Postures of one finger with points on its skin."""
 
@@ -83,40 +98,49 @@ class GraspPlanner:
         self._arm = self._arm[self._arm[:, 1] > -0.16]
         self._coarse = [self._options(f, _coarse_angles(f)) for f in range(N_FINGERS)]
 
-    def plan(
-        self,
-        prop: Prop,
-        field: DistanceField,
-        outlook: Outlook,
-        rng: np.random.Generator,
-        n_candidates: int = 240,
-    ) -> list[Grasp]:
-        """Grasps of an object that stands on the table at the world's origin, best first.
+    def survey(
+        self, prop: Prop, field: DistanceField, outlook: Outlook, rng: np.random.Generator, n_candidates: int = 160
+    ) -> list[WristPose]:
+        """Wrist poses about an object that stands on the table at the world's origin, best first.
+
+        They are judged by what the camera would see, with fingers half closed, and by palm and arm being in the way.
 
         Args:
             prop: The object.
             field: Distance to it.
             outlook: Where the arm comes from and where the camera is.
             rng: Source of the candidates.
-            n_candidates: How many wrist poses are looked at; the fingers are closed for the best tenth.
+            n_candidates: How many are looked at, of five times as many; the best tenth is returned.
         """
         joints = posed_joints(self.hand.skeleton, bone_poses(self.hand.skeleton, _HALF_CLOSED_RAD))
         surface = prop.mesh.vertices[:: max(1, len(prop.mesh.vertices) // 24)]
-        poses = [_sample_wrist(prop, outlook.heading, rng) for _ in range(n_candidates)]
-        first = []
-        for yaw, T_world_wrist in poses:
+        drawn = [_sample_wrist(prop, outlook.heading, rng) for _ in range(5 * n_candidates)]
+        drawn.sort(key=lambda pose: outlook.averted(pose[1]))
+        out = []
+        for yaw, T_world_wrist in drawn[:n_candidates]:
             T_object_world = invert(_standing(prop, yaw))
             hidden = outlook.hidden(joints, T_world_wrist, field, T_object_world, surface)
             body = self._body_cost(field, T_object_world @ T_world_wrist, T_world_wrist)
-            first.append(_HIDDEN_COST * hidden + body)
+            out.append(WristPose(_HIDDEN_COST * hidden + body, yaw, T_world_wrist))
+        out.sort(key=lambda pose: pose.cost)
+        return out[: max(1, n_candidates // 10)]
+
+    def plan(self, prop: Prop, field: DistanceField, poses: list[WristPose], n_grasps: int = 3) -> list[Grasp]:
+        """Close the fingers at surveyed wrist poses; the best grasps, best first.
+
+        Args:
+            prop: The object.
+            field: Distance to it.
+            poses: What :meth:`survey` found.
+            n_grasps: How many of them are refined and returned.
+        """
         tried = []
-        for k in np.argsort(first, kind="stable")[: max(1, n_candidates // 10)]:
-            yaw, T_world_wrist = poses[k]
-            T_object_wrist = invert(_standing(prop, yaw)) @ T_world_wrist
-            cost, picks = self._close(field, T_object_wrist, T_world_wrist, self._coarse)
-            tried.append((cost + first[k], first[k], yaw, T_world_wrist, picks))
+        for pose in poses:
+            T_object_wrist = invert(_standing(prop, pose.object_yaw)) @ pose.T_world_wrist
+            cost, picks = self._close(field, T_object_wrist, pose.T_world_wrist, self._coarse)
+            tried.append((cost + pose.cost, pose, picks))
         tried.sort(key=lambda c: c[0])
-        refined = [self._refine(prop, field, *candidate[1:]) for candidate in tried[:4]]
+        refined = [self._refine(prop, field, pose, picks) for _, pose, picks in tried[:n_grasps]]
         return sorted(refined, key=lambda g: g.score)
 
     def _body_cost(self, field: DistanceField, T_object_wrist: np.ndarray, T_world_wrist: np.ndarray) -> float:
@@ -156,10 +180,9 @@ class GraspPlanner:
         cost += 8000.0 * np.maximum(0.0, -inside - 0.0008)
         return cost + 5000.0 * np.maximum(0.0, 0.003 - height) + _discomfort(option.angles)
 
-    def _refine(
-        self, prop: Prop, field: DistanceField, body: float, yaw: float, T: np.ndarray, picks: list[int]
-    ) -> Grasp:
+    def _refine(self, prop: Prop, field: DistanceField, pose: WristPose, picks: list[int]) -> Grasp:
         """Close the fingers more finely and choose the open hand."""
+        yaw, T = pose.object_yaw, pose.T_world_wrist
         T_object_wrist = invert(_standing(prop, yaw)) @ T
         fine = [self._options(f, _near(f, self._coarse[f].angles[k])) for f, k in enumerate(picks)]
         _, chosen = self._close(field, T_object_wrist, T, fine)
@@ -176,7 +199,7 @@ class GraspPlanner:
             fingers = [self._opened(field, T_object_wrist, T, f, closed[f], approach) for f in range(N_FINGERS)]
             ways.append((sum(c for c, _ in fingers), approach, np.stack([a for _, a in fingers])))
         hurdle, approach, opened = min(ways, key=lambda way: way[0])
-        score = body + cost + 1000.0 * max(0.0, penetration - 0.002) + hurdle
+        score = pose.cost + cost + 1000.0 * max(0.0, penetration - 0.002) + hurdle
         return Grasp(yaw, T, closed, opened, approach, tips, penetration, score)
 
     def _opened(

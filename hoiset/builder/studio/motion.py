@@ -25,7 +25,7 @@ from hoiset.geometry import invert, make_T, project, transform
 PHASES = (0.06, 0.34, 0.43, 0.69, 0.76, 0.95)
 """Shares of the clip at which the hand sets off, has reached, has closed, has placed, has opened, is gone."""
 _APPROACH_M = 0.11
-_GOOD_COST = 26.0
+_GOOD_COST = 18.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,13 @@ def minimum_jerk(x: Float[np.ndarray, "*B"]) -> Float[np.ndarray, "*B"]:
 
 
 def plan_motion(
-    hand: Hand, prop: Prop, stage: Stage, params: StudioParams, rng: np.random.Generator, attempts: int = 4
+    hand: Hand,
+    prop: Prop,
+    stage: Stage,
+    params: StudioParams,
+    rng: np.random.Generator,
+    layouts: int = 8,
+    attempts: int = 3,
 ) -> Motion:
     """Draw a manipulation that the camera sees.
 
@@ -70,19 +76,24 @@ def plan_motion(
         stage: Camera and table.
         params: Frame rate and duration.
         rng: Source of the layout.
-        attempts: How many layouts are tried; the best one is kept when none is flawless.
+        layouts: How many layouts are surveyed.
+        attempts: How many of them, best first, are played through until one is good.
 
     Returns:
         The motion with the least cost.
     """
     planner, field, light = GraspPlanner(hand), DistanceField(prop), hand.thinned(9)
     time = np.arange(params.n_frames) / params.rate_hz
-    best: tuple[float, Motion] | None = None
-    for _ in range(attempts):
+    camera = invert(stage.T_camera_world)[:3, 3]
+    surveys = []
+    for _ in range(max(layouts, attempts)):
         layout = _layout(prop, stage, rng)
-        camera = invert(stage.T_camera_world)[:3, 3]
         outlook = Outlook(layout.heading, layout.shoulder - layout.start, camera - layout.start)
-        for grasp in planner.plan(prop, field, outlook, rng)[:2]:
+        surveys.append((layout, planner.survey(prop, field, outlook, rng)))
+    surveys.sort(key=lambda s: s[1][len(s[1]) // 2].cost)
+    best: tuple[float, Motion] | None = None
+    for layout, poses in surveys[:attempts]:
+        for grasp in planner.plan(prop, field, poses)[:2]:
             motion = _perform(light, prop, stage, layout, grasp, time, params.duration_s)
             cost = grasp.score + _faults(light, field, stage, motion)
             if best is None or cost < best[0]:

@@ -32,6 +32,13 @@ class Outlook:
     shoulder: Float[np.ndarray, "3"]
     camera: Float[np.ndarray, "3"]
 
+    def averted(self, T_world_wrist: Float[np.ndarray, "4 4"]) -> float:
+        """How far the back of the hand is turned away from the camera, and how much the fingers hang down; 0 = not."""
+        to_camera = self.camera - T_world_wrist[:3, 3]
+        facing = -float(T_world_wrist[:3, 2] @ to_camera) / float(np.linalg.norm(to_camera))
+        edge_on = 1.0 - min(1.0, max(0.0, facing * 1.5))
+        return 0.9 * edge_on + 0.8 * max(0.0, -float(T_world_wrist[2, 1]) - 0.5)
+
     def hidden(
         self,
         joints: Float[np.ndarray, "21 3"],
@@ -60,10 +67,8 @@ class Outlook:
         covered |= (field(transform(T_object_world @ T_world_wrist, points)) < 0).any(-1)
         thing = transform(invert(T_object_world @ T_world_wrist), surface)
         lost = float(_inside_capsules(_towards(thing, camera), shape, np.full(len(thing), -1)).mean())
-        edge_on = 1.0 - min(1.0, max(0.0, -float(camera[2]) / float(np.linalg.norm(camera)) * 1.5))
-        hanging = max(0.0, -float(T_world_wrist[2, 1]) - 0.5)
         hidden = float((covered * _JOINT_WORTH).sum() / _JOINT_WORTH.sum())
-        return hidden + 0.9 * edge_on + 0.8 * hanging + 0.3 * max(0.0, lost - 0.5)
+        return hidden + self.averted(T_world_wrist) + 0.3 * max(0.0, lost - 0.5)
 
 
 def _towards(points: np.ndarray, camera: np.ndarray) -> Float[np.ndarray, "N S 3"]:

@@ -17,7 +17,8 @@ OUTLOOK = Outlook(np.deg2rad(110.0), np.array([0.5, -1.4, 0.5]), np.array([0.0, 
 def test_fingers_touch_the_object_without_going_through_it(hand: Hand, kind: str) -> None:
     prop = build_prop(kind, np.random.default_rng(2))
     field = DistanceField(prop)
-    grasp = GraspPlanner(hand).plan(prop, field, OUTLOOK, np.random.default_rng(0), n_candidates=120)[0]
+    planner = GraspPlanner(hand)
+    grasp = planner.plan(prop, field, planner.survey(prop, field, OUTLOOK, np.random.default_rng(0)))[0]
     standing = make_T(rotation(np.array([0.0, 0, 1]), np.array(grasp.object_yaw)), [0, 0, prop.extent_m[2] / 2])
     T_object_wrist = invert(standing) @ grasp.T_world_wrist
     vertices, joints = hand.pose(grasp.closed)

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -44,7 +45,7 @@ def test_an_object_covers_its_projection_and_darkens_the_table(stage: Stage) -> 
     assert picture.mask[uv[:, 1], uv[:, 0]].mean() > 0.9
     assert picture.depth_m[picture.mask == 1].min() >= posed[:, 2].min() - 1e-4
     empty = renderer.render([actor], [posed - np.array([0, 0, 4.0])])
-    table = picture.mask == 0
+    table = cv2.dilate(picture.mask, np.ones((3, 3), np.uint8)) == 0  # outlines are mixed with the object's colour
     assert (picture.rgb[table] <= empty.rgb[table] + 1e-6).all()
     assert ((empty.rgb - picture.rgb).max(-1)[table] > 0.05).sum() > 100
 
