@@ -38,7 +38,7 @@ def encode(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None = 
     Raises:
         WireError: An array has a dtype that is not in :data:`DTYPES`.
     """
-    held = {name: np.ascontiguousarray(a) for name, a in (arrays or {}).items()}
+    held = {name: np.asarray(a, order="C") for name, a in (arrays or {}).items()}
     for name, a in held.items():
         if a.dtype.str not in DTYPES:
             raise WireError(f"array {name!r} has dtype {a.dtype.str}; expected one of {DTYPES}")

@@ -370,7 +370,7 @@ def weights_digest(names):
 
 def send(header, arrays=None):
     """Write one message."""
-    arrays = {k: np.ascontiguousarray(v) for k, v in (arrays or {}).items()}
+    arrays = {k: np.asarray(v, order="C") for k, v in (arrays or {}).items()}
     header["arrays"] = [{"name": k, "dtype": v.dtype.str, "shape": v.shape} for k, v in arrays.items()]
     head = json.dumps(header).encode()
     for data in (struct.pack("<I", len(head)) + head, *(v.tobytes() for v in arrays.values())):
