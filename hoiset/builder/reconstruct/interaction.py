@@ -51,8 +51,8 @@ class Interaction:
 def interact(scene: Scene, objects: list[PosedObject], joints: Float[np.ndarray, "T 2 21 3"]) -> Interaction:
     """Judge every object in every frame.
 
-    An object is grasped by a hand while the hand's fingers touch its silhouette and both move together, over pauses of up
-    to ``grasp_bridge_s`` in the same touch; it moves while it moves otherwise; else it is static.
+    An object is grasped by a hand while the hand's fingers touch its silhouette and both move together, over pauses of
+    up to ``grasp_bridge_s`` in the same touch; it moves while it moves otherwise; else it is static.
     """
     T = len(scene.rgb)
     state = np.zeros((T, len(objects)), np.uint8)
@@ -125,11 +125,11 @@ def held_frames(scene: Scene, obj: PosedObject, moving: Bool[np.ndarray, "T"], h
     with np.errstate(invalid="ignore"):
         together = moving & touching & ~(difference > 0.8 * largest)
     held = _close_gaps(together, scene.time, params.grasp_bridge_s) & touching
-    short = int(round(params.min_grasp_s * scene.fps))
+    short = round(params.min_grasp_s * scene.fps)
     for a, b in runs(held):
         if together[a:b].sum() < max(2, short // 2) or b - a < short:
             held[a:b] = False
-    lead = int(round(params.grasp_lead_s * scene.fps))
+    lead = round(params.grasp_lead_s * scene.fps)
     for a, b in runs(held):
         held[max(0, a - lead) : b + lead] = True
     return held & touching

@@ -9,14 +9,15 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from hoiset.builder.records import Camera, Hands
 from hoiset.builder.reconstruct.interaction import Grasp, interact
 from hoiset.builder.reconstruct.objects.anchors import find_anchors
 from hoiset.builder.reconstruct.objects.discover import discover
+from hoiset.builder.reconstruct.objects.evidence import confidence as track_confidence
 from hoiset.builder.reconstruct.objects.params import ObjectParams
 from hoiset.builder.reconstruct.objects.scene import Scene, build_scene
 from hoiset.builder.reconstruct.pose import PosedObject, pose_object
 from hoiset.builder.reconstruct.shape import Mesh
+from hoiset.builder.records import Camera, Hands
 from hoiset.geometry import project, transform
 
 _IOU_FRAMES = 8
@@ -32,7 +33,7 @@ class Objects:
         source: (T, O) uint8, :class:`hoiset.shards.schema.ObjectSource`.
         state: (T, O) uint8, :class:`hoiset.shards.schema.ObjectState`.
         contact: (T, 2, O) m.
-        confidence: (O,) mean evidence for the silhouette in the frames that were followed, 0..1.
+        confidence: (O,) evidence that each is one object that hands move, 0..1.
         mask_iou: (O,) overlap of the projected mesh with the followed silhouette.
         depth_source: O strings.
         grasps: Grasp segments.
@@ -94,7 +95,7 @@ def reconstruct_objects(
         source=np.stack([o.source for o in posed], axis=1),
         state=events.state,
         contact=events.contact,
-        confidence=np.array([float(np.nan_to_num(o.track.quality[o.track.followed]).mean()) for o in posed]),
+        confidence=np.array([track_confidence(scene, o.track) for o in posed]),
         mask_iou=np.array([_mask_iou(scene, o, K) for o in posed]),
         depth_source=tuple(o.depth_source for o in posed),
         grasps=events.grasps,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from hoiset.builder.records import Camera, Clip, Hands
 from hoiset.builder.reconstruct.object_stage import Objects
+from hoiset.builder.records import Camera, Clip, Hands
 from hoiset.builder.words import Words, parse_action
 from hoiset.geometry import project
 from hoiset.shards.glb import encode_objects
@@ -136,8 +136,8 @@ def _objects(objects: Objects, words: Words, n: int) -> list[dict[str, Any]]:
 def quality(camera: Camera, hands: Hands, objects: Objects) -> dict[str, float | None]:
     """What a user filters on, each 0..1 (``hand_reprojection`` is a share of the hand's size in the image).
 
-    ``score`` is the product of the hands' part (frames with a hand, infilled ones counting half, less for reprojection up
-    to a quarter of a hand) and, where there are objects, of how often and how well they are seen.
+    ``score`` is the product of the hands' part (frames with a hand, infilled ones counting half, less for reprojection
+    up to a quarter of a hand) and, where there are objects, of how often and how well they are seen.
     """
     present = hands.source > 0
     valid = float(present.any(1).mean())

@@ -12,13 +12,13 @@ import numpy as np
 from hoiset import video
 from hoiset.builder.engine.cache import StageCache, digest_file, digest_json
 from hoiset.builder.params import Params
-from hoiset.builder.records import Camera, Clip, Frames, HandDetections, Hands
 from hoiset.builder.reconstruct.backends.base import HandDetector
 from hoiset.builder.reconstruct.camera import CameraParams, estimate_camera
 from hoiset.builder.reconstruct.hands import HandParams, reconstruct_hands
 from hoiset.builder.reconstruct.object_stage import from_arrays, reconstruct_objects, to_arrays
 from hoiset.builder.reconstruct.objects.params import ObjectParams
 from hoiset.builder.reconstruct.package import StageRecord, make_sample
+from hoiset.builder.records import Camera, Clip, Frames, HandDetections, Hands
 from hoiset.errors import ClipError, VideoError
 from hoiset.shards.schema import Sample
 
@@ -139,7 +139,7 @@ class _FramesSeen:
                 height, width = rgb.shape[:2]
                 self._size = (width, height)
                 shrink = min(1.0, self._params.objects.work_short_side_px / min(height, width))
-                small = (int(round(width * shrink)), int(round(height * shrink)))
+                small = (round(width * shrink), round(height * shrink))
                 self._small.append(rgb if shrink == 1.0 else cv2.resize(rgb, small, interpolation=cv2.INTER_AREA))
                 self._time.append(time_s)
                 yield rgb

@@ -77,7 +77,7 @@ def pose_object(
     turn = np.arctan2(track.affine[:, 1, 0], track.affine[:, 0, 0])
     present = np.isfinite(turn)
     R = np.full((len(turn), 3, 3), np.nan)
-    R[present] = Rotation.from_euler("z", turn[present]).as_matrix()
+    R[present] = Rotation.from_euler("z", turn[present][:, None]).as_matrix()
     R = _tilt(scene, track, K, mesh, centre, reference, R, position)
     pose = _smooth(scene, track, R, position)
     source = np.select(

@@ -41,9 +41,9 @@ def inflate_silhouette(
 ) -> Mesh:
     """Inflate a silhouette into a closed mesh whose cross-sections are round.
 
-    Every point gets the half-thickness of a ball of the local medial radius (distance transform at the nearest ridge), as
-    if each part were turned about its own axis: exact for upright bottles, cans and balls, a guess for everything else
-    (compare Igarashi et al., Teddy, SIGGRAPH 1999).
+    Every point gets the half-thickness of a ball of the local medial radius (distance transform at the nearest
+    ridge), as if each part were turned about its own axis: exact for upright bottles, cans and balls, a guess for
+    everything else (compare Igarashi et al., Teddy, SIGGRAPH 1999).
 
     Args:
         mask: One connected silhouette.
@@ -112,7 +112,7 @@ def _zip(front: np.ndarray, n: int) -> np.ndarray:
 
 
 def front_depth_m(mesh: Mesh, xy_m: Float[np.ndarray, "N 2"]) -> Float[np.ndarray, "N"]:
-    """z of the front surface (object frame, m) at the front vertex nearest to each (x, y)."""
+    """Z of the front surface (object frame, m) at the front vertex nearest to each (x, y)."""
     from scipy.spatial import cKDTree
 
     front = mesh.vertices[: len(mesh.vertices) // 2]

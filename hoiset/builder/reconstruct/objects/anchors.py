@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -44,6 +45,12 @@ class Anchor:
     def area(self) -> int:
         """Silhouette size, px."""
         return int(self.mask.sum())
+
+    @property
+    def solidity(self) -> float:
+        """Share of its convex hull that the silhouette fills."""
+        hull = cv2.convexHull(np.argwhere(self.mask)[:, ::-1].astype(np.int32))
+        return self.area / max(float(cv2.contourArea(hull)), 1.0)
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,11 @@ def find_anchors(
         anchors.append(Anchor(refined, f0, f1, hand_out, hand_in, image, colour_histogram(image, refined)))
     anchors.sort(key=lambda a: (a.first, -a.area))
     return AnchorSearch(tuple(anchors), tuple(rejected))
+
+
+def describe(anchor: Anchor) -> str:
+    """Where and when an anchor stands, for people."""
+    return _describe(anchor.mask, anchor.first, anchor.last)
 
 
 def _describe(mask: np.ndarray, first: int, last: int) -> str:
@@ -234,9 +246,9 @@ def refine_silhouette(
     if not (trimap == cv2.GC_FGD).any() or not (trimap == cv2.GC_BGD).any():
         return None
     cv2.setRNGSeed(0)
-    cut, _, _ = cv2.grabCut(
-        image[crop].copy(), trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK
-    )
+    grab_cut: Any = cv2.grabCut  # its stub forbids the None that stands for "no rectangle"
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cut, _, _ = grab_cut(image[crop].copy(), trimap, None, *models, 2, cv2.GC_INIT_WITH_MASK)
     taken = (cut == cv2.GC_FGD) | (cut == cv2.GC_PR_FGD)
     # GrabCut may give away parts whose colour also stands around; what differs from the plate and lies inside stays.
     taken |= differs & (inside > 0)

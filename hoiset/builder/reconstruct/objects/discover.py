@@ -2,151 +2,177 @@
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Float
+from dataclasses import dataclass, field, replace
 
-from hoiset.builder.reconstruct.objects.anchors import Anchor, AnchorSearch
+import numpy as np
+from jaxtyping import Bool, Float
+
+from hoiset.builder.reconstruct.objects.anchors import Anchor, AnchorSearch, describe
 from hoiset.builder.reconstruct.objects.colours import similarity
 from hoiset.builder.reconstruct.objects.evidence import ObjectTrack, evidence, why_no_object
 from hoiset.builder.reconstruct.objects.scene import Scene
-from hoiset.builder.reconstruct.objects.track import Cue, Track, compose, follow, warp_mask
+from hoiset.builder.reconstruct.objects.track import Cue, Track, compose, follow, overlap, warp_mask
+
+_ATTEMPTS_PER_SLOT = 2
 
 
 def discover(scene: Scene, search: AnchorSearch) -> tuple[tuple[ObjectTrack, ...], tuple[tuple[str, str], ...]]:
-    """Build objects from anchors, in time order.
+    """Build objects from anchors.
 
     Returns:
         The objects that a hand moved, best evidence first, and (what, reason) for everything that was dropped.
     """
     dropped = list(search.rejected)
+    promising = sorted(search.anchors, key=lambda a: -a.area)
+    attempts = _ATTEMPTS_PER_SLOT * scene.params.max_objects
+    dropped += [(describe(a), "smaller_than_enough_others") for a in promising[attempts:]]
+    pending = promising[:attempts]
     objects: list[ObjectTrack] = []
-    pending = list(search.anchors)
+    taken: set[int] = set()
     # Departures first: what is followed from where it stood explains most of what arrives later.
     for anchor in sorted(pending, key=lambda a: (a.leaves < 0, a.first, -a.area)):
-        if any(_explains(o, anchor) for o in objects):
+        if id(anchor) in taken or any(_explains(o, anchor) for o in objects):
             continue
-        track = _chain(scene, anchor, [b for b in pending if b is not anchor])
+        track, visited = _chain(scene, anchor, [b for b in pending if b is not anchor and id(b) not in taken])
         reason = why_no_object(scene, track)
         if reason:
-            y, x = np.nonzero(anchor.mask)
-            dropped.append(
-                (f"region x {x.min()}-{x.max()} y {y.min()}-{y.max()}, frames {anchor.first}-{anchor.last}", reason)
-            )
+            dropped.append((describe(anchor), reason))
         else:
             objects.append(track)
-    objects.sort(key=lambda o: -evidence(o))
+            taken |= visited
     kept: list[ObjectTrack] = []
-    for candidate in objects:
+    for candidate in sorted(objects, key=lambda o: -evidence(o)):
         if any(_same(candidate, o) for o in kept):
-            dropped.append(("object seen twice", "overlaps_a_better_one"))
+            dropped.append((f"object around frame {candidate.template_frame}", "overlaps_a_better_one"))
         elif len(kept) >= scene.params.max_objects:
-            dropped.append(("object", "more_objects_than_slots"))
+            dropped.append((f"object around frame {candidate.template_frame}", "more_objects_than_slots"))
         else:
             kept.append(candidate)
     return tuple(kept), tuple(dropped)
 
 
-def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over the smaller of two silhouettes."""
-    return float((a & b).sum() / max(min(a.sum(), b.sum()), 1))
-
-
 def _explains(obj: ObjectTrack, anchor: Anchor) -> bool:
     """Whether an anchor is just that object, standing there."""
     frames = np.linspace(anchor.first, anchor.last, 3).astype(int)
-    return float(np.median([_overlap(obj.silhouette(int(t)), anchor.mask) for t in frames])) > 0.45
+    return float(np.median([overlap(obj.silhouette(int(t)), anchor.mask) for t in frames])) > 0.45
 
 
 def _same(a: ObjectTrack, b: ObjectTrack) -> bool:
+    """Whether two objects lie on each other for a third of the frames in which both are: then they are one."""
     frames = np.nonzero(np.isfinite(a.affine[:, 0, 0]) & np.isfinite(b.affine[:, 0, 0]))[0]
     if len(frames) == 0:
         return False
-    picked = frames[np.linspace(0, len(frames) - 1, 7).astype(int)]
-    return float(np.mean([_overlap(a.silhouette(int(t)), b.silhouette(int(t))) for t in picked])) > 0.55
+    picked = frames[np.linspace(0, len(frames) - 1, 15).astype(int)]
+    return float(np.mean([overlap(a.silhouette(int(t)), b.silhouette(int(t))) > 0.5 for t in picked])) > 0.33
 
 
-def _chain(scene: Scene, anchor: Anchor, others: list[Anchor]) -> ObjectTrack:
-    """Follow one anchor backwards to where it came from and forwards through every place where it stands again."""
+@dataclass
+class _Timeline:
+    """The clip's frames, filled in while one object is followed; poses map the first anchor's template."""
+
+    affine: Float[np.ndarray, "T 2 3"]
+    cue: np.ndarray
+    quality: np.ndarray
+    matches: dict[int, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, n_frames: int) -> _Timeline:
+        return cls(np.full((n_frames, 2, 3), np.nan), np.zeros(n_frames, np.uint8), np.full(n_frames, np.nan))
+
+    def stand(self, first: int, last: int, pose: Float[np.ndarray, "2 3"]) -> None:
+        span = slice(first, last + 1)
+        self.affine[span], self.cue[span], self.quality[span] = pose, Cue.STANDING, 1.0
+
+    def lay(self, track: Track, base: Float[np.ndarray, "2 3"], *, only_missing: bool = False) -> None:
+        """Write a track, with ``base`` mapping the first template to the track's."""
+        for k in range(1, len(track.frames)):
+            t = int(track.frames[k])
+            if track.cue[k] == Cue.LOST or (only_missing and self.cue[t] != Cue.LOST):
+                continue
+            self.affine[t], self.cue[t] = compose(track.affine[k], base), track.cue[k]
+            self.quality[t] = track.quality[k]
+
+
+def _chain(scene: Scene, anchor: Anchor, others: list[Anchor]) -> tuple[ObjectTrack, set[int]]:
+    """Follow one anchor backwards to where it came from and forwards through every place where it stands again.
+
+    Returns:
+        The object, and the ids of the anchors at which it stood.
+    """
     T = len(scene.rgb)
-    affine = np.full((T, 2, 3), np.nan)
-    cue = np.zeros(T, np.uint8)
-    quality = np.full(T, np.nan)
-    begin = 0 if anchor.arrives < 0 else anchor.first
-    _stand(affine, cue, quality, begin, anchor.last, np.eye(2, 3))
+    line = _Timeline.empty(T)
+    line.stand(0 if anchor.arrives < 0 else anchor.first, anchor.last, np.eye(2, 3))
     if anchor.arrives >= 0 and anchor.first > 0:
-        _lay(affine, cue, quality, follow(scene, anchor, np.arange(anchor.first, -1, -1)), np.eye(2, 3))
-    matches: dict[int, np.ndarray] = {}
-    current, to_current, lead = anchor, np.eye(2, 3), round(0.3 * scene.fps)
-    while current is not None and current.leaves >= 0:
-        start = max(current.first, current.last - lead)
-        track = follow(scene, current, np.arange(start, T))
-        following, join = _next_stand(scene, track, current, others)
-        end = T if following is None else following.first + 1
-        track = _cut(track, end)
-        _lay(affine, cue, quality, track, to_current)
+        back, _ = follow(scene, anchor, np.arange(anchor.first, -1, -1))
+        line.lay(back, np.eye(2, 3))
+    visited = [(anchor, np.eye(2, 3))]
+    lead = round(0.3 * scene.fps)
+    while visited[-1][0].leaves >= 0:
+        current, to_current = visited[-1]
+        rests = [b for b in others if b.arrives >= 0 and b.first > current.last]
+        track, reached = follow(scene, current, np.arange(max(current.first, current.last - lead), T), rests)
+        if reached is not None:
+            track = _snap(track, current, reached)
+        line.lay(track, to_current)
         if current is anchor:
-            matches = {int(t): m for t, m in zip(track.frames, track.matches, strict=True) if len(m)}
-        if following is None:
-            break
-        others = [b for b in others if b is not following]
-        if join is None:
-            join = _register(current, following)
-            back = follow(scene, following, np.arange(following.first, current.last, -1))
-            to_next = compose(join, to_current)
-            _lay(affine, cue, quality, back, to_next, only_missing=True)
+            line.matches = {int(t): m for t, m in zip(track.frames, track.matches, strict=True) if len(m)}
+        if reached is not None:
+            to_next = compose(track.affine[-1], to_current)
         else:
-            to_next = compose(join, to_current)
-        last = following.last if following.leaves >= 0 else T - 1
-        _stand(affine, cue, quality, following.first, last, to_next)
-        current, to_current = following, to_next
-    absent = cue == Cue.LOST
-    affine[absent] = np.nan
-    return ObjectTrack(anchor.mask, anchor.image, anchor.last, affine, cue, quality, anchor.histogram, matches)
+            reached = _alike(current, rests, int(track.frames[-1])) if track.cue[-1] == Cue.LOST else None
+            if reached is None:
+                break
+            to_next = compose(_register_masks(current.mask, reached.mask), to_current)
+            back, _ = follow(scene, reached, np.arange(reached.first, current.last, -1))
+            line.lay(back, to_next, only_missing=True)
+        others = [b for b in others if b is not reached]
+        line.stand(reached.first, reached.last if reached.leaves >= 0 else T - 1, to_next)
+        visited.append((reached, to_next))
+    return _finish(line, visited), {id(a) for a, _ in visited}
 
 
-def _cut(track: Track, end: int) -> Track:
-    keep = track.frames < end
-    matches = tuple(m for m, kept in zip(track.matches, keep, strict=True) if kept)
-    return Track(track.frames[keep], track.affine[keep], track.cue[keep], track.quality[keep], matches)
+def _snap(track: Track, current: Anchor, rest: Anchor) -> Track:
+    """Spread over a track what it is off at the end, where the silhouette it came to rest in is seen."""
+    end = warp_mask(current.mask, track.affine[-1])
+    if not 0.75 < rest.area / max(end.sum(), 1) < 1.33:
+        return track
+    fix = _register_masks(end, rest.mask)
+    share = np.linspace(0.0, 1.0, len(track.affine))
+    affine = [compose((1 - w) * np.eye(2, 3) + w * fix, a) for w, a in zip(share, track.affine, strict=True)]
+    return replace(track, affine=np.array(affine))
 
 
-def _stand(affine: np.ndarray, cue: np.ndarray, quality: np.ndarray, first: int, last: int, pose: np.ndarray) -> None:
-    span = slice(first, last + 1)
-    affine[span], cue[span], quality[span] = pose, Cue.STANDING, 1.0
+def _finish(line: _Timeline, visited: list[tuple[Anchor, np.ndarray]]) -> ObjectTrack:
+    """Take the largest silhouette of the places where the object stood, the least hidden one, as its template.
+
+    One that is much larger or more ragged than the first holds something else as well.
+    """
+    first = visited[0][0]
+    whole = [v for v in visited if v[0].area <= 1.6 * first.area and v[0].solidity >= 0.95 * first.solidity]
+    best, to_best = max(whole, key=lambda v: v[0].area)
+    from_best = _inverse(to_best)
+    affine = np.stack([compose(a, from_best) for a in line.affine])
+    affine[line.cue == Cue.LOST] = np.nan
+    matches = line.matches if best is visited[0][0] else {}
+    return ObjectTrack(best.mask, best.image, best.last, affine, line.cue, line.quality, best.histogram, matches)
 
 
-def _lay(
-    affine: np.ndarray, cue: np.ndarray, quality: np.ndarray, track: Track, base: np.ndarray, only_missing: bool = False
-) -> None:
-    """Write a track into the clip's arrays, with ``base`` mapping the object's template to the track's."""
-    for k in range(1, len(track.frames)):
-        t = track.frames[k]
-        if track.cue[k] == Cue.LOST or (only_missing and cue[t] != Cue.LOST):
-            continue
-        affine[t], cue[t], quality[t] = compose(track.affine[k], base), track.cue[k], track.quality[k]
+def _inverse(affine: np.ndarray) -> np.ndarray:
+    inverse = np.linalg.inv(affine[:, :2])
+    return np.column_stack([inverse, -inverse @ affine[:, 2]])
 
 
-def _next_stand(
-    scene: Scene, track: Track, current: Anchor, others: list[Anchor]
-) -> tuple[Anchor | None, Float[np.ndarray, "2 3"] | None]:
-    """The anchor at which a followed silhouette comes to rest, and the similarity there (None: found by looks alone)."""
-    later = sorted((b for b in others if b.arrives >= 0 and b.first > current.last), key=lambda b: b.first)
-    lost = track.cue == Cue.LOST
-    for b in later:
-        k = int(np.searchsorted(track.frames, min(b.first + int(0.1 * scene.fps), len(scene.rgb) - 1)))
-        if k >= len(track.frames):
-            continue
-        alike = similarity(current.histogram, b.histogram)
-        if not lost[k]:
-            if alike > 0.4 and _overlap(warp_mask(current.mask, track.affine[k]), b.mask) > 0.45:
-                return b, track.affine[k]
-        elif alike > 0.7 and 0.6 < b.area / current.area < 1.6:
-            return b, None
-    return None, None
+def _alike(current: Anchor, rests: list[Anchor], lost_at: int) -> Anchor | None:
+    """The next anchor, after the object was lost, that has its colours and size."""
+    for b in sorted(rests, key=lambda b: b.first):
+        like = similarity(current.histogram, b.histogram) > 0.7 and 0.6 < b.area / current.area < 1.6
+        if like and b.first >= current.last and b.last > lost_at:
+            return b
+    return None
 
 
-def _register(a: Anchor, b: Anchor) -> Float[np.ndarray, "2 3"]:
+def _register_masks(a: Bool[np.ndarray, "H W"], b: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "2 3"]:
     """Similarity (no rotation) that lays silhouette a over silhouette b by centre and area."""
-    centre = [np.array([np.nonzero(m)[1].mean(), np.nonzero(m)[0].mean()]) for m in (a.mask, b.mask)]
-    scale = float(np.sqrt(b.area / a.area))
+    centre = [np.array([np.nonzero(m)[1].mean(), np.nonzero(m)[0].mean()]) for m in (a, b)]
+    scale = float(np.sqrt(b.sum() / a.sum()))
     return np.column_stack([np.eye(2) * scale, centre[1] - scale * centre[0]])

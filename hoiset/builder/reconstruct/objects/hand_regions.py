@@ -11,7 +11,7 @@ _CHAINS = ((0, 1, 2, 3, 4), (0, 5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), 
 
 
 def hand_size_px(joints_2d: Float[np.ndarray, "T 2 21 2"]) -> Float[np.ndarray, "2"]:
-    """Typical size of each hand over the clip: the 80th percentile of its box's larger side, px; NaN for an unseen hand."""
+    """Typical size of each hand: the 80th percentile over the clip of its box's larger side, px; NaN when unseen."""
     box = joints_2d.max(2) - joints_2d.min(2)
     side = box.max(-1)
     return np.array([np.nanpercentile(s, 80) if np.isfinite(s).any() else np.nan for s in side.T])

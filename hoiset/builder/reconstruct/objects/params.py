@@ -20,7 +20,7 @@ class ObjectParams(Params):
         contact_gap_hands: A hand this close to a silhouette (in hand sizes, in the image) touches it.
         contact_window_s: How near in time to an object's leaving or arriving a hand must touch it.
         min_travel: Motion that makes an object a moved one.
-        min_moved_by_hand: Share of an object's motion that a touching hand must share.
+        min_confidence: Least evidence, 0..1, that a followed silhouette is one object that hands move.
         move_speed: Speed above which an object moves, per s.
         contact_bridge_s: A touch interrupted for no longer than this is one touch.
         min_grasp_s: Shortest grasp.
@@ -45,7 +45,7 @@ class ObjectParams(Params):
     contact_gap_hands: float = 0.5
     contact_window_s: float = 1.0
     min_travel: float = 0.03
-    min_moved_by_hand: float = 0.4
+    min_confidence: float = 0.51
     move_speed: float = 0.06
     contact_bridge_s: float = 0.3
     min_grasp_s: float = 0.2
@@ -54,4 +54,4 @@ class ObjectParams(Params):
     track_quality: float = 0.45
     thickness_prior_m: float = 0.008
     max_depth_change: float = 1.6
-    max_objects: int = 8
+    max_objects: int = 6

@@ -33,10 +33,10 @@ class Plate:
 def background_plate(states: PixelStates, rgb: UInt8[np.ndarray, "T H W 3"], params: ObjectParams) -> Plate:
     """Choose, for every pixel that had several states, the one that continues its unchanged surroundings.
 
-    What leaves or arrives covers the background with something that ends at its own outline, while the background goes on
-    across it. The colour expected from the unchanged pixels around (normalised convolution over several scales) is
-    compared with every state over a small neighbourhood; the nearest state is the background. Pixels that change together
-    in space and time decide together.
+    What leaves or arrives covers the background with something that ends at its own outline, while the background
+    goes on across it. The colour expected from the unchanged pixels around (normalised convolution over several
+    scales) is compared with every state over a small neighbourhood; the nearest state is the background. Pixels that
+    change together in space and time decide together.
     """
     K = len(states.colour)
     base = np.nan_to_num(states.colour[0])
@@ -82,7 +82,7 @@ def _nearest_state(states: PixelStates, changed: np.ndarray, expected: np.ndarra
 
 
 def _vote(states: PixelStates, changed: np.ndarray, choice: np.ndarray) -> Int[np.ndarray, "h w"]:
-    """Let neighbouring pixels whose two states give way to each other at the same time agree, where the majority is clear."""
+    """Let neighbouring pixels whose states swap at the same time agree, where the majority is clear."""
     two = changed & (states.count == 2)
     swap = np.where(two, (states.last[0].astype(np.int32) + states.first[1]) // 2, -1000)
     tolerance = max(2, round(0.5 * states.rate_hz))

@@ -81,13 +81,11 @@ def build_scene(
     masks = np.stack([hand_mask(j, size_px, shape) for j in joints_2d])
     states = pixel_states(rgb, time, masks, params)
     plate = background_plate(states, rgb, params)
-    return Scene(
-        rgb, time, joints_2d, size_px, masks, states, plate, _person_colours(rgb, joints_2d, size_px), params
-    )
+    return Scene(rgb, time, joints_2d, size_px, masks, states, plate, _person_colours(rgb, joints_2d, size_px), params)
 
 
 def _person_colours(rgb: np.ndarray, joints_2d: np.ndarray, size_px: np.ndarray) -> np.ndarray:
-    """Histogram of palms and forearms: per colour, the median over frames, so that what hands carry now and then is out."""
+    """Histogram of palms and forearms: per colour the median over frames, so that what hands carry at times is out."""
     shape = rgb.shape[1:3]
     rows = []
     for t in np.unique(np.linspace(0, len(rgb) - 1, 40).astype(int)):
@@ -96,7 +94,9 @@ def _person_colours(rgb: np.ndarray, joints_2d: np.ndarray, size_px: np.ndarray)
         if not palm.any():
             continue
         index = colour_index(rgb[t])
-        counts = np.bincount(index[palm], minlength=N_COLOURS) + 0.5 * np.bincount(index[arm & ~palm], minlength=N_COLOURS)
+        counts = np.bincount(index[palm], minlength=N_COLOURS) + 0.5 * np.bincount(
+            index[arm & ~palm], minlength=N_COLOURS
+        )
         rows.append(counts / counts.sum())
     if not rows:
         return np.zeros(N_COLOURS, np.float32)

@@ -60,8 +60,8 @@ def pixel_states(
 ) -> PixelStates:
     """Find the stable states of every pixel.
 
-    A pixel is stable at a sample when its colour keeps within ``colour_noise`` over a window of ``stable_s`` in which no hand
-    covers it. Consecutive stable samples of one colour form a state; a new colour begins the next.
+    A pixel is stable at a sample when its colour keeps within ``colour_noise`` over a window of ``stable_s`` in which
+    no hand covers it. Consecutive stable samples of one colour form a state; a new colour begins the next.
 
     Args:
         rgb: Frames at the working resolution.

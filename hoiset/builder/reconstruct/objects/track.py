@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -11,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from hoiset.builder.reconstruct.objects.anchors import FINGERS, Anchor
+from hoiset.builder.reconstruct.objects.colours import colour_index, similarity
 from hoiset.builder.reconstruct.objects.hand_regions import gap_to_mask
-from hoiset.builder.reconstruct.objects.colours import colour_index
 from hoiset.builder.reconstruct.objects.scene import Scene
 
 _MIN_INLIERS = 8
@@ -38,7 +39,7 @@ class Track:
         frames: (n,) frame indices, in the order in which they were followed.
         affine: (n, 2, 3) similarity that maps template pixels to frame pixels.
         cue: (n,) uint8, :class:`Cue`.
-        quality: (n,) share of the visible predicted silhouette that is foreground in the object's colours; NaN where hidden.
+        quality: (n,) share of the visible silhouette that is foreground in the object's colours; NaN where hidden.
         matches: Per frame, (m, 4) float32 rows of template x, y and frame x, y of the points that flow carried.
     """
 
@@ -90,6 +91,12 @@ class _Window:
         return compose(np.array([[1.0, 0.0, -self.left], [0.0, 1.0, -self.top]]), affine)
 
 
+def _lucas_kanade(before: np.ndarray, now: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    flow: Any = cv2.calcOpticalFlowPyrLK  # its stub forbids the None that asks for no initial guess
+    moved, ok, error = flow(before, now, points, None, winSize=(15, 15), maxLevel=2)
+    return moved, ok, error
+
+
 class Follower:
     """State of following one anchor's silhouette from frame to frame."""
 
@@ -119,8 +126,12 @@ class Follower:
         window = self._window(t, predicted)
         cue, affine = Cue.LOST, self.affine.copy()
         flow = self._by_flow(t, window)
-        if flow is not None and self._quality(flow, window) >= self.scene.params.track_quality and self._looks(flow, t, window):
-            cue, affine = Cue.FLOW, flow
+        if (
+            flow is not None
+            and self._quality(flow, window) >= self.scene.params.track_quality
+            and self._looks(flow, t, window)
+        ):
+            cue, affine = Cue.FLOW, self._settle(flow, window)
         else:
             found = self._by_colour(predicted, window)
             bound = self._by_hand(t) if found is None else None
@@ -183,10 +194,9 @@ class Follower:
         height, width = window.hand.shape
         crop = np.s_[window.top : window.top + height, window.left : window.left + width]
         before, now = self.scene.grey(self.previous)[crop], self.scene.grey(t)[crop]
-        options: dict[str, Any] = {"winSize": (15, 15), "maxLevel": 2}
         start = self.points - offset
-        moved, ok, _ = cv2.calcOpticalFlowPyrLK(before, now, start[:, None], None, **options)
-        back, ok_back, _ = cv2.calcOpticalFlowPyrLK(now, before, moved, None, **options)
+        moved, ok, _ = _lucas_kanade(before, now, start[:, None])
+        back, ok_back, _ = _lucas_kanade(now, before, moved)
         moved, back = moved[:, 0], back[:, 0]
         good = (ok[:, 0] > 0) & (ok_back[:, 0] > 0) & (np.linalg.norm(back - start, axis=1) < 1.0)
         xy = np.round(moved).astype(int)
@@ -215,9 +225,30 @@ class Follower:
         self.template, self.points = self.template[keep], self.points[keep]
         return affine
 
+    def _settle(self, flow: np.ndarray, window: _Window) -> np.ndarray:
+        """Flow drifts on plain surfaces: go half of the way to where outline and colours fit best, a few pixels off.
+
+        Only while the colours still fit: a plate that shows its other side is no guide.
+        """
+        if not self._quality(flow, window) > 0.75:
+            return flow
+        shift = 0.5 * self._best_shift(flow, window, 3)
+        if not shift.any():
+            return flow
+        affine = flow.copy()
+        affine[:, 2] += shift
+        self.template = apply(cv2.invertAffineTransform(affine), self.points).astype(np.float32)
+        return affine
+
     def _by_colour(self, predicted: np.ndarray, window: _Window) -> np.ndarray | None:
-        """Translation that best lays the silhouette, and not its surroundings, over likely pixels."""
-        reach, rim = self.reach, self.rim
+        """Translation of the silhouette to the likely pixels around, if it then lies on enough of them."""
+        affine = predicted.copy()
+        affine[:, 2] += self._best_shift(predicted, window, self.reach)
+        return affine if self._quality(affine, window) >= self.scene.params.track_quality else None
+
+    def _best_shift(self, predicted: np.ndarray, window: _Window, reach: int) -> np.ndarray:
+        """Shift (x, y) that best lays the silhouette, and not its rim, over likely pixels; of equals the nearest."""
+        rim = self.rim
         corners = apply(predicted, self.box)
         left, top = np.floor(corners.min(0)).astype(int) - rim
         right, bottom = np.ceil(corners.max(0)).astype(int) + rim + 1
@@ -225,7 +256,7 @@ class Follower:
         local = compose(np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]]), predicted)
         kernel = cv2.warpAffine(self.mask, local, size, flags=cv2.INTER_NEAREST)
         if kernel.sum() < 20:
-            return None
+            return np.zeros(2)
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
         ring = (cv2.dilate(kernel, disc) > 0) & (kernel == 0)
         weight = kernel.astype(np.float32) / kernel.sum() - 0.5 * ring.astype(np.float32) / max(ring.sum(), 1)
@@ -233,10 +264,10 @@ class Follower:
         shift = np.array([[1.0, 0.0, window.left - left + reach], [0.0, 1.0, window.top - top + reach]])
         area = cv2.warpAffine(window.likely, shift, (size[0] + 2 * reach, size[1] + 2 * reach), flags=cv2.INTER_NEAREST)
         score = cv2.matchTemplate(area.astype(np.float32), weight.astype(np.float32), cv2.TM_CCORR)
+        offset = np.arange(-reach, reach + 1)
+        score = score - 1e-4 * np.hypot(offset[:, None], offset[None])
         dy, dx = np.unravel_index(int(score.argmax()), score.shape)
-        affine = predicted.copy()
-        affine[:, 2] += (dx - reach, dy - reach)
-        return affine if self._quality(affine, window) >= self.scene.params.track_quality else None
+        return np.array([dx - reach, dy - reach], float)
 
     def _by_hand(self, t: int) -> np.ndarray | None:
         """Translation of the palm of the hand that touches the silhouette."""
@@ -268,35 +299,54 @@ class Follower:
             return
         found = corners[:, 0] + offset
         self.points = np.concatenate([self.points, found]).astype(np.float32)
-        self.template = np.concatenate([self.template, apply(cv2.invertAffineTransform(self.affine), found)]).astype(np.float32)
+        self.template = np.concatenate([self.template, apply(cv2.invertAffineTransform(self.affine), found)]).astype(
+            np.float32
+        )
 
 
-def follow(scene: Scene, anchor: Anchor, frames: np.ndarray) -> Track:
+def follow(
+    scene: Scene, anchor: Anchor, frames: np.ndarray, rests: Sequence[Anchor] = ()
+) -> tuple[Track, Anchor | None]:
     """Follow an anchor's silhouette over consecutive frames (ascending or descending).
 
     Args:
         scene: The clip.
         anchor: Template; it stands as in ``anchor.mask`` at ``frames[0]``.
         frames: (n,) frame indices.
+        rests: Anchors at which it may come to rest; following stops at the first that it lies on and looks like.
 
     Returns:
-        A track of the same length; it ends early in :attr:`Cue.LOST` frames when lost for half a second.
+        The track, which ends when the silhouette is lost for half a second, and the anchor it came to rest at.
     """
     follower = Follower(scene, anchor, int(frames[0]))
-    affine = np.tile(np.eye(2, 3), (len(frames), 1, 1))
-    cue = np.zeros(len(frames), np.uint8)
-    quality = np.full(len(frames), np.nan)
-    cue[0], quality[0] = Cue.STANDING, 1.0
-    matches: list[np.ndarray] = [np.zeros((0, 4), np.float32)] * len(frames)
-    patience, lost = round(0.5 * scene.fps), 0
-    for k in range(1, len(frames)):
-        affine[k], cue[k], quality[k] = follower.step(int(frames[k]))
-        if cue[k] == Cue.FLOW:
-            matches[k] = np.hstack([follower.template, follower.points]).astype(np.float32)
-        weak = cue[k] == Cue.LOST or (cue[k] == Cue.FLOW and quality[k] < scene.params.track_quality)
-        lost = lost + 1 if weak else 0
+    settle = round(0.1 * scene.fps)
+    due = {min(int(b.first) + settle, int(frames[-1])): b for b in rests}
+    affine, cue, quality = [np.eye(2, 3)], [Cue.STANDING], [1.0]
+    matches: list[np.ndarray] = [np.zeros((0, 4), np.float32)]
+    patience, lost, reached = round(0.5 * scene.fps), 0, None
+    for t in frames[1:]:
+        a, c, q = follower.step(int(t))
+        affine.append(a)
+        cue.append(c)
+        quality.append(q)
+        carried = np.hstack([follower.template, follower.points]).astype(np.float32)
+        matches.append(carried if c == Cue.FLOW else matches[0])
+        lost = lost + 1 if c == Cue.LOST else 0
         if lost > patience:
-            affine[k + 1 :] = affine[k]
-            cue[k - patience :] = Cue.LOST
             break
-    return Track(frames, affine, cue, quality, tuple(matches))
+        rest = due.get(int(t))
+        if rest is not None and not lost and _lies_on(anchor, rest, a):
+            reached = rest
+            break
+    n = len(affine)
+    return Track(frames[:n], np.array(affine), np.array(cue, np.uint8), np.array(quality), tuple(matches)), reached
+
+
+def overlap(a: Bool[np.ndarray, "H W"], b: Bool[np.ndarray, "H W"]) -> float:
+    """Intersection over the smaller of two silhouettes."""
+    return float((a & b).sum() / max(min(a.sum(), b.sum()), 1))
+
+
+def _lies_on(anchor: Anchor, rest: Anchor, affine: np.ndarray) -> bool:
+    alike = similarity(anchor.histogram, rest.histogram)
+    return alike > 0.4 and overlap(warp_mask(anchor.mask, affine), rest.mask) > 0.45
