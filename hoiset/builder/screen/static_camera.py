@@ -142,7 +142,7 @@ def least_shift(track: CameraTrack, time: Float[np.ndarray, "T"], params: Screen
         until = min(int(np.searchsorted(time, time[i] + params.min_clip_s - 1e-6)), len(time) - 1)
         moved = track.between(i, slice(i, until + 1))
         whole = i == 0 or time[until] - time[i] >= params.min_clip_s - 1e-6
-        if whole and np.isnan(moved).mean() < 0.5:
+        if whole and not np.isnan(moved[-1]):
             least = min(least, float(np.nanmax(moved)))
     return least
 
