@@ -16,8 +16,6 @@ from hoiset.builder.records import Camera, HandDetections, Hands
 from hoiset.geometry import project, wrist_frame
 from hoiset.shards.schema import HandSource
 
-VERSION = "1"
-
 
 class HandParams(Params):
     """Parameters of the hands stage.
