@@ -220,11 +220,13 @@ def view(
     root: Root,
     key: Annotated[str, typer.Option(help="Clip to draw; the first by default.", show_default=False)] = "",
     version: Version = None,
-    overlay: Annotated[Path, typer.Option(help="Video to write, with joints, object boxes and states drawn.")] = Path(
-        "overlay.mp4"
-    ),
+    overlay: Annotated[
+        Path, typer.Option(help="File to write: .mp4 for the whole clip, .png or .jpg for eight of its frames.")
+    ] = Path("overlay.mp4"),
 ) -> None:
     """Draw what was reconstructed over a clip's frames."""
+    if overlay.suffix not in (".mp4", ".png", ".jpg"):
+        raise typer.BadParameter(f"found {overlay.name!r}, expected .mp4, .png or .jpg", param_hint="--overlay")
     _require_build()
     from hoiset.shards.index import read_index
     from hoiset.view.overlay import write_overlay

@@ -96,6 +96,16 @@ def test_filter_finds_and_counts(hoiset: Any, dataset: Path) -> None:
     assert "0 clips" in stdout
 
 
+def test_view_draws_a_clip(hoiset: Any, dataset: Path, tmp_path: Path) -> None:
+    code, stdout, _ = hoiset("view", dataset, "--overlay", tmp_path / "sheet.png")
+    assert code == 0
+    assert "clip_00" in stdout
+    assert (tmp_path / "sheet.png").stat().st_size > 0
+    code, _, stderr = hoiset("view", dataset, "--key", "nobody", "--overlay", tmp_path / "sheet.png")
+    assert code == 2
+    assert "nobody" in stderr
+
+
 def test_info_prints_a_recipe_with_its_defaults(hoiset: Any) -> None:
     code, stdout, _ = hoiset("info", "--split", "demo")
     recipe = json.loads(stdout)
@@ -121,6 +131,7 @@ def test_doctor_without_starting_models(hoiset: Any) -> None:
         ["build", "--split", "v2", "--source", ".", "--nope"],
         ["build", "--split", "v2", "--source", ".", "--workers", "-1"],
         ["frobnicate"],
+        ["view", ".", "--overlay", "x.txt"],
         ["info"],
         ["filter"],
     ],

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[1]
+
+
+def test_the_schema_page_is_current() -> None:
+    page = runpy.run_path(str(REPO / "docs" / "make_schema.py"))["schema_page"]()
+    assert (REPO / "docs" / "schema.md").read_text(encoding="utf-8") == page, "run: python docs/make_schema.py"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/schema.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    path = REPO / page
+    for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), f"{page} links to {target}, which is not there"
+
+
+def test_the_libraries_of_the_makefile_are_those_of_the_doctor() -> None:
+    from hoiset.builder.doctor import SYSTEM_LIBRARIES
+
+    pairs = re.findall(r"(lib\S+\.so\.\d+):(\S+)", (REPO / "Makefile").read_text())
+    assert dict(pairs) == SYSTEM_LIBRARIES
