@@ -31,6 +31,8 @@ BOUND_S, BOUND_BYTES = 5.0, 3 * 10**9
 
 @dataclass(frozen=True)
 class Run:
+    """What one build took."""
+
     wall_s: float
     peak_bytes: int
 
@@ -43,6 +45,7 @@ class PeakMemory(threading.Thread):
         self.process, self.peak = psutil.Process(pid), 0
 
     def run(self) -> None:
+        """Sample until the process has ended."""
         while self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE:
             total = 0
             for process in (self.process, *self.process.children(recursive=True)):
@@ -92,9 +95,8 @@ def main() -> None:
         video_s = clips(root / "clips", CLIPS[:1] if arguments.quick else CLIPS)
         run = build(root / "clips", root / "out", arguments.workers)
     rate = (run.wall_s - cold.wall_s) / video_s
-    print(
-        f"{video_s:.1f} s of video in {run.wall_s:.1f} s, of which {cold.wall_s:.1f} s to start: {rate:.2f} s per second"
-    )
+    started = f"{run.wall_s:.1f} s, of which {cold.wall_s:.1f} s to start"
+    print(f"{video_s:.1f} s of video in {started}: {rate:.2f} s per second")
     print(f"peak memory of all processes: {run.peak_bytes / 1e9:.2f} GB")
     result = {
         "video_s": video_s,
