@@ -48,7 +48,8 @@ environment: system $(STAMP)
 
 # As root the missing libraries are installed; anybody else is told the line that does it.
 system:
-	@command -v ldconfig >/dev/null || exit 0
+	@PATH="$$PATH:/usr/sbin:/sbin"
+	command -v ldconfig >/dev/null || exit 0
 	known=$$(ldconfig -p)
 	missing=
 	for pair in $(LIBRARIES); do
