@@ -92,6 +92,7 @@ class GraspPlanner:
 
     def __init__(self, hand: Hand, points_per_bone: int = 12) -> None:
         self.hand = hand
+        self._light = hand.thinned(3)
         self._skin = [[hand.bone_vertices(1 + 3 * f + k, points_per_bone) for k in range(3)] for f in range(N_FINGERS)]
         self._palm = hand.bone_vertices(PALM, 90)
         self._arm = hand.bone_vertices(FOREARM, 200)
@@ -99,7 +100,7 @@ class GraspPlanner:
         self._coarse = [self._options(f, _coarse_angles(f)) for f in range(N_FINGERS)]
 
     def survey(
-        self, prop: Prop, field: DistanceField, outlook: Outlook, rng: np.random.Generator, n_candidates: int = 160
+        self, prop: Prop, field: DistanceField, outlook: Outlook, rng: np.random.Generator, n_candidates: int = 110
     ) -> list[WristPose]:
         """Wrist poses about an object that stands on the table at the world's origin, best first.
 
@@ -110,7 +111,7 @@ class GraspPlanner:
             field: Distance to it.
             outlook: Where the arm comes from and where the camera is.
             rng: Source of the candidates.
-            n_candidates: How many are looked at, of five times as many; the best tenth is returned.
+            n_candidates: How many are looked at, of five times as many; the best eighth is returned.
         """
         joints = posed_joints(self.hand.skeleton, bone_poses(self.hand.skeleton, _HALF_CLOSED_RAD))
         surface = prop.mesh.vertices[:: max(1, len(prop.mesh.vertices) // 24)]
@@ -123,9 +124,9 @@ class GraspPlanner:
             body = self._body_cost(field, T_object_world @ T_world_wrist, T_world_wrist)
             out.append(WristPose(_HIDDEN_COST * hidden + body, yaw, T_world_wrist))
         out.sort(key=lambda pose: pose.cost)
-        return out[: max(1, n_candidates // 10)]
+        return out[: max(1, n_candidates // 8)]
 
-    def plan(self, prop: Prop, field: DistanceField, poses: list[WristPose], n_grasps: int = 3) -> list[Grasp]:
+    def plan(self, prop: Prop, field: DistanceField, poses: list[WristPose], n_grasps: int = 5) -> list[Grasp]:
         """Close the fingers at surveyed wrist poses; the best grasps, best first.
 
         Args:
@@ -192,14 +193,14 @@ class GraspPlanner:
         tips = np.array(
             [field(transform(T_object_wrist, o.tips[k][None]))[0] for o, k in zip(fine, chosen, strict=True)]
         )
-        skin = np.concatenate([self._palm, *(o.points[k] for o, k in zip(fine, chosen, strict=True))])
+        skin, _ = self._light.pose(closed)
         penetration = max(0.0, -float(field(transform(T_object_wrist, skin)).min()))
         ways = []
         for approach in _approaches(T):
             fingers = [self._opened(field, T_object_wrist, T, f, closed[f], approach) for f in range(N_FINGERS)]
             ways.append((sum(c for c, _ in fingers), approach, np.stack([a for _, a in fingers])))
         hurdle, approach, opened = min(ways, key=lambda way: way[0])
-        score = pose.cost + cost + 1000.0 * max(0.0, penetration - 0.002) + hurdle
+        score = pose.cost + cost + 8000.0 * max(0.0, penetration - 0.0015) + hurdle
         return Grasp(yaw, T, closed, opened, approach, tips, penetration, score)
 
     def _opened(

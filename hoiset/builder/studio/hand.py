@@ -149,13 +149,22 @@ class HandShape:
 
     def __call__(self, p: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B"]:
         """Distance to the whole hand, m."""
+        arm = self.forearm(p)
+        near = p[..., 1] > -0.075 * self.scale
+        if near.all():
+            return self._with_hand(p, arm)
+        arm[near] = self._with_hand(p[near], arm[near])
+        return arm
+
+    def _with_hand(self, p: Float[np.ndarray, "*B 3"], arm: Float[np.ndarray, "*B"]) -> Float[np.ndarray, "*B"]:
+        """The forearm's distance blended with everything before it."""
         out = smooth_min(self.palm(p), self.thenar(p), 0.016 * self.scale)
         fingers = self.finger(p, 1)
         for f in range(2, N_FINGERS):
             fingers = smooth_min(fingers, self.finger(p, f), 0.0015)
         out = smooth_min(out, fingers, 0.007 * self.scale)
         out = smooth_min(out, self.finger(p, 0), 0.006 * self.scale)
-        return smooth_min(out, self.forearm(p), 0.018 * self.scale)
+        return smooth_min(out, arm, 0.018 * self.scale)
 
 
 def build_hand(

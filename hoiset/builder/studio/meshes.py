@@ -105,6 +105,13 @@ class MeshScene:
         on = hit.geometry >= 0
         return self.faces[self._first_face[hit.geometry[on]] + hit.primitive[on]]
 
+    def around(self, vertices: Int[np.ndarray, "*B"]) -> Int[np.ndarray, "N"]:
+        """The vertices given and their neighbours, sorted."""
+        marked = np.zeros(len(self.vertices), bool)
+        marked[vertices] = True
+        marked[self.faces[marked[self.faces].any(-1)]] = True
+        return np.flatnonzero(marked)
+
     def albedo(self, blend: Callable[[np.ndarray], np.ndarray], geometry: np.ndarray) -> Float[np.ndarray, "N 3"]:
         """Colour of hits: interpolated from vertices, or the texture of the point they have at rest."""
         out = blend(self._colour)

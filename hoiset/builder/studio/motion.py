@@ -63,7 +63,7 @@ def plan_motion(
     stage: Stage,
     params: StudioParams,
     rng: np.random.Generator,
-    layouts: int = 8,
+    layouts: int = 6,
     attempts: int = 3,
 ) -> Motion:
     """Draw a manipulation that the camera sees.

@@ -21,8 +21,9 @@ from hoiset.builder.studio.sampling import disk, hemisphere, tangents
 from hoiset.builder.studio.stage import Stage
 from hoiset.geometry import project
 
-_LIGHT_SAMPLES = 10
-_SKY_SAMPLES = 6
+_LIGHT_SAMPLES = 8
+_SKY_SAMPLES = 5
+_STRIDE = 3
 _SKY_REACH_M = 0.16
 _TINY_M = 6e-4
 
@@ -55,7 +56,7 @@ class Renderer:
         rng = np.random.default_rng([seed, 77])
         self._light = stage.light_camera_m
         self._plate = shade_set(stage)
-        self._half = self._plate.depth[::2, ::2]
+        self._lit = self._plate.albedo * (self._plate.direct + self._plate.ambient)
         self._set_rays = self._shadow_rays_of_set(rng)
         self._sky = hemisphere(_SKY_SAMPLES)
         self._disk = disk(_LIGHT_SAMPLES) * stage.light_radius_m
@@ -93,14 +94,14 @@ class Renderer:
         return np.stack([(us - K[0, 2]) / K[0, 0], (vs - K[1, 2]) / K[1, 1], np.ones_like(us)], -1)
 
     def _box(self, points: np.ndarray, margin: int) -> tuple[int, int, int, int] | None:
-        """Pixel window (v0, v1, u0, u1) of camera-frame points, even corners; ``None`` when out of view."""
+        """Pixel window (v0, v1, u0, u1) of camera-frame points, corners on the shadow grid; ``None`` out of view."""
         uv = project(self.stage.K, points[points[:, 2] > 0.05])
         if len(uv) == 0:
             return None
         (u0, v0), (u1, v1) = np.floor(uv.min(0)) - margin, np.ceil(uv.max(0)) + margin + 1
         h, w = self._plate.depth.shape
-        u0, u1 = int(np.clip(u0, 0, w)) & ~1, int(np.clip(u1, 0, w))
-        v0, v1 = int(np.clip(v0, 0, h)) & ~1, int(np.clip(v1, 0, h))
+        u0, u1 = int(np.clip(u0, 0, w)) // _STRIDE * _STRIDE, int(np.clip(u1, 0, w))
+        v0, v1 = int(np.clip(v0, 0, h)) // _STRIDE * _STRIDE, int(np.clip(v1, 0, h))
         return None if u1 - u0 < 2 or v1 - v0 < 2 else (v0, v1, u0, u1)
 
     def _smooth_outlines(
@@ -132,8 +133,7 @@ class Renderer:
     def _vertex_light(self, scene: MeshScene, hit: Hit) -> Float[np.ndarray, "V 4"]:
         """Irradiance (RGB) and visibility of the light at every vertex of a triangle that is seen; others stay 0."""
         out = np.zeros((len(scene.vertices), 4))
-        seen = np.unique(scene.corners(hit).reshape(-1))
-        seen = np.unique(scene.faces[np.isin(scene.faces, seen).any(-1)]) if len(seen) else seen
+        seen = scene.around(scene.corners(hit))
         if len(seen) == 0:
             return out
         p, n = scene.vertices[seen], scene.normals[seen]
@@ -189,15 +189,15 @@ class Renderer:
         return out
 
     def _shadow_rays_of_set(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Origins (h, w, 3), light targets and sky rays (S, h, w, 3) at half resolution."""
-        h, w = self._half.shape
-        us, vs = np.meshgrid(np.arange(w) * 2.0 + 0.5, np.arange(h) * 2.0 + 0.5)
-        points = self._directions(us, vs) * self._half[..., None]
+        """Origins (h, w, 3), light targets and sky rays (S, h, w, 3), one point in every 3x3 pixels."""
+        rows, columns = (np.minimum(np.arange(1, n + 1, _STRIDE), n - 1) for n in self._plate.depth.shape)
+        us, vs = np.meshgrid(columns.astype(float), rows.astype(float))
+        points = self._directions(us, vs) * self._plate.depth[np.ix_(rows, columns)][..., None]
         on_wall = is_wall(self.stage, points)
         (up, _), (out, _) = self.stage.planes()
         normal = np.where(on_wall[..., None], out, up)
         origin = points + normal * _TINY_M
-        turn = rng.uniform(0, 2 * np.pi, (h, w, 1))
+        turn = rng.uniform(0, 2 * np.pi, (*us.shape, 1))
         c, s = np.cos(turn), np.sin(turn)
 
         def turned(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -215,18 +215,19 @@ class Renderer:
         plate = self._plate
         box = self._box(self._reach(scene.vertices[::7]), margin=16)
         if box is None:
-            return plate.albedo * (plate.direct + plate.ambient)
+            return self._lit.copy()
         v0, v1, u0, u1 = box
-        half = (slice(v0 // 2, (v1 + 1) // 2), slice(u0 // 2, (u1 + 1) // 2))
+        n_v, n_u = -(-(v1 - v0) // _STRIDE), -(-(u1 - u0) // _STRIDE)
+        cells = (slice(v0 // _STRIDE, v0 // _STRIDE + n_v), slice(u0 // _STRIDE, u0 // _STRIDE + n_u))
         origin, targets, sky = self._set_rays
-        shape = (v1 - v0, u1 - u0)
         share = []
         for rays, far in ((targets, 0.999), (sky, 1.0)):
-            seen = scene.unoccluded(origin[half], rays[:, half[0], half[1]], far).mean(0)
-            seen = cv2.GaussianBlur(seen.astype(np.float32), (0, 0), 1.3, borderType=cv2.BORDER_REPLICATE)
-            share.append(cv2.resize(seen, shape[::-1], interpolation=cv2.INTER_LINEAR)[..., None])
+            seen = scene.unoccluded(origin[cells], rays[:, cells[0], cells[1]], far).mean(0)
+            seen = cv2.GaussianBlur(seen.astype(np.float32), (0, 0), 0.95, borderType=cv2.BORDER_REPLICATE)
+            fine = cv2.resize(seen, (n_u * _STRIDE, n_v * _STRIDE), interpolation=cv2.INTER_LINEAR)
+            share.append(fine[: v1 - v0, : u1 - u0, None])
         window = (slice(v0, v1), slice(u0, u1))
-        out = plate.albedo * (plate.direct + plate.ambient)
+        out = self._lit.copy()
         shadowed = plate.direct[window] * share[0] + plate.ambient[window] * (0.2 + 0.8 * share[1])
         out[window] = plate.albedo[window] * shadowed
         return out

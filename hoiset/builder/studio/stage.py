@@ -63,13 +63,13 @@ class Stage:
 
 
 def build_stage(params: StudioParams, rng: np.random.Generator) -> Stage:
-    """Draw a set: 36-50 degrees of elevation, focal length 0.9-1.4 of the width.
+    """Draw a set: 38-50 degrees of elevation, focal length 0.9-1.4 of the width.
 
     Args:
         params: Image size.
         rng: Source of everything else.
     """
-    elevation = np.deg2rad(rng.uniform(36.0, 50.0))
+    elevation = np.deg2rad(rng.uniform(38.0, 50.0))
     focal_ratio, view_width = rng.uniform(0.9, 1.4), rng.uniform(0.62, 0.74)
     focal = focal_ratio * params.width_px
     K = np.array([[focal, 0, (params.width_px - 1) / 2], [0, focal, (params.height_px - 1) / 2], [0, 0, 1.0]])
