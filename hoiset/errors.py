@@ -1,4 +1,4 @@
-"""Every exception that hoiset raises on purpose; the message says what was found, what was expected and the next step."""
+"""Every exception that hoiset raises on purpose: the message says what was found, what was expected, the next step."""
 
 
 class HoisetError(Exception):
@@ -17,7 +17,7 @@ class VideoError(HoisetError):
     """A video cannot be probed or decoded."""
 
 
-class BackendUnavailable(HoisetError):
+class BackendUnavailable(HoisetError):  # noqa: N818
     """A model cannot be started; the message holds the line that gets it."""
 
 
@@ -42,5 +42,5 @@ class FilterError(HoisetError):
     """A filter names an unknown field or has a value of the wrong type."""
 
 
-class MissingDependency(HoisetError):
+class MissingDependency(HoisetError):  # noqa: N818
     """An optional package is needed; the message holds the extra that installs it."""

@@ -1,6 +1,7 @@
 """Rigid transforms and pinhole projection in numpy.
 
-**Convention:** ``T_a_b`` (4, 4) maps points of b to a; camera frame OpenCV; pixel (0, 0) is the centre of the top-left pixel.
+**Convention:** ``T_a_b`` (4, 4) maps points of b to a; camera frame OpenCV; pixel (0, 0) is the centre of the top-left
+pixel.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 
-def make_T(R: Float[np.ndarray, "*B 3 3"], t: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B 4 4"]:
+def make_T(  # noqa: N802
+    R: Float[np.ndarray, "*B 3 3"], t: Float[np.ndarray, "*B 3"]
+) -> Float[np.ndarray, "*B 4 4"]:
     """Assemble poses from rotations and translations of equal batch shape."""
     R, t = np.asarray(R, np.float64), np.asarray(t, np.float64)
     T = np.zeros((*np.broadcast_shapes(R.shape[:-2], t.shape[:-1]), 4, 4))
@@ -46,7 +49,7 @@ def unproject(
 
 
 def wrist_frame(joints: Float[np.ndarray, "*B 21 3"], *, left: bool) -> Float[np.ndarray, "*B 4 4"]:
-    """``T_camera_wrist`` from joints: origin at the wrist, y towards the middle knuckle, x from little to index knuckle.
+    """``T_camera_wrist`` of joints: origin at the wrist, y towards the middle knuckle, x from little to index knuckle.
 
     x is made orthogonal to y and mirrored for the left hand; z = x cross y. NaN joints give NaN poses.
     """
