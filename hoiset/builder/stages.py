@@ -29,10 +29,10 @@ def open_backends(profile: str) -> Iterator[Backends]:
     """
     if profile != "cpu":
         raise ValueError(f"found profile {profile!r}, expected 'cpu'")
-    from hoiset.builder.reconstruct.backends.mediapipe import MediaPipeHands, MediaPipeWorker
+    from hoiset.builder.reconstruct.backends.mediapipe import MediaPipeHands, MediaPipePerson, MediaPipeWorker
 
     with MediaPipeWorker() as worker:
-        yield Backends(hands=MediaPipeHands(worker))
+        yield Backends(hands=MediaPipeHands(worker), person=MediaPipePerson(worker))
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class FakeModel:
 
 @contextlib.contextmanager
 def backends(profile: str) -> Iterator[Any]:
-    yield Backends(hands=FakeModel("hands"))
+    yield Backends(hands=FakeModel("hands"), person=FakeModel("person"))
 
 
 def screen(video: SourceVideo, hands: Any, params: Any) -> tuple[Candidate, ...]:

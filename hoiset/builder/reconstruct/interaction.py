@@ -61,7 +61,7 @@ def interact(scene: Scene, objects: list[PosedObject], joints: Float[np.ndarray,
     for o, obj in enumerate(objects):
         contact[:, :, o] = contact_distance(obj, joints)
         moving = moving_frames(scene, obj)
-        held = np.stack([held_frames(scene, obj, moving, h) for h in range(2)], axis=1)
+        held = np.stack([held_frames(scene, obj, moving, contact[:, h, o], h) for h in range(2)], axis=1)
         present = obj.source > 0
         state[:, o] = np.select(
             [~present, held.all(1), held[:, 0], held[:, 1], moving],
@@ -109,7 +109,9 @@ def moving_frames(scene: Scene, obj: PosedObject) -> Bool[np.ndarray, "T"]:
     return moving
 
 
-def held_frames(scene: Scene, obj: PosedObject, moving: Bool[np.ndarray, "T"], hand: int) -> Bool[np.ndarray, "T"]:
+def held_frames(
+    scene: Scene, obj: PosedObject, moving: Bool[np.ndarray, "T"], distance_m: Float[np.ndarray, "T"], hand: int
+) -> Bool[np.ndarray, "T"]:
     """Frames in which one hand holds or pushes the object."""
     params = scene.params
     present = np.nonzero(obj.source > 0)[0]
@@ -127,7 +129,9 @@ def held_frames(scene: Scene, obj: PosedObject, moving: Bool[np.ndarray, "T"], h
     held = _close_gaps(together, scene.time, params.grasp_bridge_s) & touching
     short = round(params.min_grasp_s * scene.fps)
     for a, b in runs(held):
-        if together[a:b].sum() < max(2, short // 2) or b - a < short:
+        near = distance_m[a:b][np.isfinite(distance_m[a:b])]
+        far = len(near) == 0 or np.median(near) > params.grasp_reach_m
+        if far or together[a:b].sum() < max(2, short // 2) or b - a < short:
             held[a:b] = False
     lead = round(params.grasp_lead_s * scene.fps)
     for a, b in runs(held):

@@ -14,6 +14,7 @@ from hoiset.builder.reconstruct.objects.anchors import find_anchors
 from hoiset.builder.reconstruct.objects.discover import discover
 from hoiset.builder.reconstruct.objects.evidence import confidence as track_confidence
 from hoiset.builder.reconstruct.objects.params import ObjectParams
+from hoiset.builder.reconstruct.objects.people import PeopleMasks
 from hoiset.builder.reconstruct.objects.scene import Scene, build_scene
 from hoiset.builder.reconstruct.pose import PosedObject, pose_object
 from hoiset.builder.reconstruct.shape import Mesh
@@ -57,6 +58,7 @@ def reconstruct_objects(
     time: Float[np.ndarray, "T"],
     hands: Hands,
     camera: Camera,
+    people: PeopleMasks | None,
     params: ObjectParams,
 ) -> Objects:
     """Find, follow, shape and pose the objects of a clip, and judge what hands do with them.
@@ -66,6 +68,7 @@ def reconstruct_objects(
         time: s.
         hands: Hands in the pixels of ``camera``.
         camera: Of the clip's own resolution.
+        people: Where people are, if a model says so.
         params: Thresholds.
     """
     shrink = rgb.shape[2] / camera.width
@@ -76,7 +79,7 @@ def reconstruct_objects(
     K[0, 0], K[1, 1] = K[0, 0] * shrink, K[1, 1] * shrink
     K[:2, 2] = (K[:2, 2] + 0.5) * shrink - 0.5
     scene = build_scene(rgb, time, joints_2d, params)
-    search = find_anchors(rgb, joints_2d, scene.size_px, scene.states, scene.plate, params)
+    search = find_anchors(rgb, joints_2d, scene.size_px, scene.states, scene.plate, people, params)
     tracks, dropped = discover(scene, search)
     joints = hands.joints.astype(np.float64)
     posed: list[PosedObject] = []

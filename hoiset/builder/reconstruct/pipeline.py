@@ -12,11 +12,13 @@ import numpy as np
 from hoiset import video
 from hoiset.builder.engine.cache import StageCache, digest_file, digest_json
 from hoiset.builder.params import Params
-from hoiset.builder.reconstruct.backends.base import HandDetector
+from hoiset.builder.reconstruct.backends.base import HandDetector, PersonSegmenter
 from hoiset.builder.reconstruct.camera import CameraParams, estimate_camera
 from hoiset.builder.reconstruct.hands import HandParams, reconstruct_hands
 from hoiset.builder.reconstruct.object_stage import from_arrays, reconstruct_objects, to_arrays
 from hoiset.builder.reconstruct.objects.params import ObjectParams
+from hoiset.builder.reconstruct.objects.people import PeopleMasks
+from hoiset.builder.reconstruct.objects.states import sample_indices
 from hoiset.builder.reconstruct.package import StageRecord, make_sample
 from hoiset.builder.records import Camera, Clip, Frames, HandDetections, Hands
 from hoiset.errors import ClipError, VideoError
@@ -24,6 +26,7 @@ from hoiset.shards.schema import Sample
 
 DETECT_VERSION = "1"
 HANDS_VERSION = "1"
+PEOPLE_VERSION = "1"
 OBJECTS_VERSION = "1"
 
 
@@ -31,13 +34,17 @@ class VideoParams(Params):
     """How clips are sampled and stored.
 
     Attributes:
-        short_side_px: Larger videos are shrunk to this; smaller ones stay.
+        short_side_px: Larger videos are stored shrunk to this; smaller ones stay.
+        detect_short_side_px: Models look at frames shrunk to this.
+        person_rate_hz: Rate at which people are segmented.
         max_fps: Higher frame rates are thinned to this, Hz.
         crf: H.264 constant rate factor.
         gop: Greatest distance between key frames, frames.
     """
 
     short_side_px: int = 720
+    detect_short_side_px: int = 480
+    person_rate_hz: float = 2.0
     max_fps: float = 31.0
     crf: int = 20
     gop: int = 8
@@ -58,18 +65,11 @@ class Backends:
 
     Attributes:
         hands: Finds hands in frames.
+        person: Separates people from the rest.
     """
 
     hands: HandDetector
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    """What one pass over the file leaves in memory: small frames and times, never the full-size clip."""
-
-    small: np.ndarray
-    time: np.ndarray
-    size: tuple[int, int]
+    person: PersonSegmenter
 
 
 def reconstruct_clip(
@@ -92,89 +92,121 @@ def reconstruct_clip(
         BackendUnavailable: A model cannot be started.
     """
     source = digest_json([digest_file(clip.video.path), clip.start_s, clip.end_s])
-    frames_seen = _FramesSeen(clip, params)
-    detections, detect = _detect(frames_seen, source, backends.hands, params, cache)
-    decoded = frames_seen.finish()
-    given = digest_json([clip.video.focal_px, clip.video.gravity])
-    camera = _camera(clip, decoded, detections, params)
-    hands, lift = _hands(detections, camera, decoded.time, [detect.digest, given], params, cache)
+    frames = decode_clip(clip, params.video)
+    detections, detect = _detect(frames, source, backends.hands, params, cache)
+    camera = _camera(clip, frames, detections, params)
+    known = digest_json([clip.video.focal_px, clip.video.gravity, params.camera.model_dump(mode="json")])
+    hands, lift = _hands(detections, camera, frames.time, [detect.digest, known], params, cache)
+    frames = _shrink(frames, params.objects.work_short_side_px)
+    people, persons = _people(frames, source, backends.person, params, cache)
     arrays, digest = cache.run(
         "objects",
         OBJECTS_VERSION,
         params.objects,
-        [source, lift.digest],
-        lambda: to_arrays(reconstruct_objects(decoded.small, decoded.time, hands, camera, params.objects)),
+        [source, lift.digest, persons.digest],
+        lambda: to_arrays(reconstruct_objects(frames.rgb, frames.time, hands, camera, people, params.objects)),
     )
-    objects = from_arrays(arrays)
-    stages = (detect, lift, StageRecord("objects", OBJECTS_VERSION, "static_camera", digest))
-    rgb_mp4 = video.encode_mp4(
-        (rgb for _, rgb in _frames(clip, params)), decoded.time, crf=params.video.crf, gop=params.video.gop
-    )
-    return make_sample(clip, decoded.time, camera, hands, objects, rgb_mp4, stages, provenance)
+    stages = (detect, lift, persons, StageRecord("objects", OBJECTS_VERSION, "static_camera", digest))
+    time = frames.time
+    del frames
+    rgb_mp4 = _encode(clip, time, params.video)
+    return make_sample(clip, time, camera, hands, from_arrays(arrays), rgb_mp4, stages, provenance)
 
 
-def _frames(clip: Clip, params: ReconstructParams) -> Iterator[tuple[float, np.ndarray]]:
+def _frames(clip: Clip, params: VideoParams, short_side_px: int) -> Iterator[tuple[float, np.ndarray]]:
     return video.iter_frames(
         clip.video.path,
         start_s=clip.start_s,
         end_s=clip.end_s,
-        max_fps=params.video.max_fps,
-        short_side_px=params.video.short_side_px,
+        max_fps=params.max_fps,
+        short_side_px=short_side_px,
     )
 
 
-class _FramesSeen:
-    """Passes frames on to a detector and keeps a small copy of each."""
+@dataclass(frozen=True)
+class ClipFrames:
+    """A clip at the resolution that models look at, and the size it will be stored in.
 
-    def __init__(self, clip: Clip, params: ReconstructParams) -> None:
-        self._clip, self._params = clip, params
-        self._small: list[np.ndarray] = []
-        self._time: list[float] = []
-        self._size = (0, 0)
+    Attributes:
+        rgb: (T, h, w, 3) uint8.
+        time: (T,) s from the clip's start.
+        size: (width, height) of the stored clip, px.
+    """
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        self._small, self._time = [], []
-        try:
-            for time_s, rgb in _frames(self._clip, self._params):
-                height, width = rgb.shape[:2]
-                self._size = (width, height)
-                shrink = min(1.0, self._params.objects.work_short_side_px / min(height, width))
-                small = (round(width * shrink), round(height * shrink))
-                self._small.append(rgb if shrink == 1.0 else cv2.resize(rgb, small, interpolation=cv2.INTER_AREA))
-                self._time.append(time_s)
-                yield rgb
-        except VideoError as error:
-            raise ClipError("no_video", str(error)) from error
+    rgb: np.ndarray
+    time: np.ndarray
+    size: tuple[int, int]
 
-    def finish(self) -> _Decoded:
-        """What was seen; decodes now if the detector's result came from the cache."""
-        if not self._small:
-            for _ in self:
-                pass
-        if len(self._small) < 2:
-            raise ClipError("too_short", f"{len(self._small)} frames")
-        time = np.array(self._time, np.float64)
-        return _Decoded(np.stack(self._small), time - time[0], self._size)
+
+def decode_clip(clip: Clip, params: VideoParams) -> ClipFrames:
+    """Decode a clip small enough to be held in memory; it is decoded again, frame by frame, when it is stored.
+
+    Raises:
+        ClipError: ``no_video`` or ``too_short``.
+    """
+    try:
+        decoded = list(_frames(clip, params, params.detect_short_side_px))
+        _, first = next(iter(_frames(clip, params, params.short_side_px)))
+    except VideoError as error:
+        raise ClipError("no_video", str(error)) from error
+    if len(decoded) < 2:
+        raise ClipError("too_short", f"{len(decoded)} frame")
+    time = np.array([t for t, _ in decoded], np.float64)
+    return ClipFrames(np.stack([rgb for _, rgb in decoded]), time - time[0], (first.shape[1], first.shape[0]))
+
+
+def _shrink(frames: ClipFrames, short_side_px: int) -> ClipFrames:
+    height, width = frames.rgb.shape[1:3]
+    shrink = short_side_px / min(height, width)
+    if shrink >= 1.0:
+        return frames
+    size = (round(width * shrink), round(height * shrink))
+    rgb = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames.rgb])
+    return ClipFrames(rgb, frames.time, frames.size)
+
+
+def _encode(clip: Clip, time: np.ndarray, params: VideoParams) -> bytes:
+    full = (rgb for _, rgb in _frames(clip, params, params.short_side_px))
+    return video.encode_mp4(full, time, crf=params.crf, gop=params.gop)
 
 
 def _detect(
-    frames: _FramesSeen, source: str, detector: HandDetector, params: ReconstructParams, cache: StageCache
+    frames: ClipFrames, source: str, detector: HandDetector, params: ReconstructParams, cache: StageCache
 ) -> tuple[HandDetections, StageRecord]:
+    """Detections in pixels of the stored clip."""
     backend = f"{detector.name} {detector.version}"
     arrays, digest = cache.run(
         "detect_hands",
         DETECT_VERSION,
         params.video,
         [source],
-        lambda: {k: np.asarray(v) for k, v in vars(detector.detect(iter(frames), video=True)).items()},
+        lambda: {k: np.asarray(v) for k, v in vars(detector.detect(frames.rgb, video=True)).items()},
         backend,
     )
+    grow = frames.size[0] / frames.rgb.shape[2]
+    arrays["landmarks_px"] = (arrays["landmarks_px"] + 0.5) * grow - 0.5
     return HandDetections(**arrays), StageRecord("detect_hands", DETECT_VERSION, backend, digest)
 
 
-def _camera(clip: Clip, decoded: _Decoded, detections: HandDetections, params: ReconstructParams) -> Camera:
+def _people(
+    frames: ClipFrames, source: str, segmenter: PersonSegmenter, params: ReconstructParams, cache: StageCache
+) -> tuple[PeopleMasks, StageRecord]:
+    backend = f"{segmenter.name} {segmenter.version}"
+    index = sample_indices(frames.time, params.video.person_rate_hz)
+    arrays, digest = cache.run(
+        "segment_people",
+        PEOPLE_VERSION,
+        params.video,
+        [source, str(frames.rgb.shape[1])],
+        lambda: {"probability": segmenter.segment(frames.rgb[index])},
+        backend,
+    )
+    return PeopleMasks(index, arrays["probability"]), StageRecord("segment_people", PEOPLE_VERSION, backend, digest)
+
+
+def _camera(clip: Clip, frames: ClipFrames, detections: HandDetections, params: ReconstructParams) -> Camera:
     native_width = video.probe(clip.video.path).width
-    shell = Frames(np.zeros((len(decoded.time), decoded.size[1], decoded.size[0], 0), np.uint8), decoded.time)
+    shell = Frames(np.zeros((len(frames.time), frames.size[1], frames.size[0], 0), np.uint8), frames.time)
     return estimate_camera(clip.video, shell, detections, native_width, params.camera)
 
 
@@ -191,7 +223,6 @@ def _hands(
         hands["fallbacks"] = np.array(hands["fallbacks"], dtype=np.str_)
         return hands
 
-    settings = digest_json(params.camera.model_dump(mode="json"))
-    arrays, digest = cache.run("hands", HANDS_VERSION, params.hands, [*inputs, settings], compute)
+    arrays, digest = cache.run("hands", HANDS_VERSION, params.hands, inputs, compute)
     fallbacks = tuple(str(f) for f in arrays.pop("fallbacks"))
     return Hands(**arrays, fallbacks=fallbacks), StageRecord("hands", HANDS_VERSION, "pnp", digest)

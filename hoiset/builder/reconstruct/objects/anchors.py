@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, UInt8
 from hoiset.builder.reconstruct.objects.colours import colour_histogram
 from hoiset.builder.reconstruct.objects.hand_regions import forearm_mask, gap_to_mask
 from hoiset.builder.reconstruct.objects.params import ObjectParams
+from hoiset.builder.reconstruct.objects.people import PeopleMasks
 from hoiset.builder.reconstruct.objects.plate import Plate, foreground
 from hoiset.builder.reconstruct.objects.states import PixelStates, to_lab
 
@@ -67,6 +68,7 @@ def find_anchors(
     size_px: Float[np.ndarray, "2"],
     states: PixelStates,
     plate: Plate,
+    people: PeopleMasks | None,
     params: ObjectParams,
 ) -> AnchorSearch:
     """Find what stands still against the plate and is taken or left by a hand.
@@ -77,6 +79,7 @@ def find_anchors(
         size_px: Hand sizes.
         states: Pixel states.
         plate: Clean background.
+        people: Where people are, if a model says so.
         params: Thresholds.
     """
     anchors: list[Anchor] = []
@@ -89,6 +92,8 @@ def find_anchors(
         if hand_out < 0 and hand_in < 0:
             continue
         reason = _why_not(mask, f0, f1, hand_out, hand_in, joints_2d, size_px, params)
+        if not reason and people is not None and people.share(mask, f0, f1) > params.max_person_share:
+            reason = "is_a_person"
         if reason:
             rejected.append((what, reason))
             continue
@@ -143,8 +148,24 @@ def _standing_regions(states: PixelStates, plate: Plate, params: ObjectParams) -
             region = np.zeros((height, width), bool)
             region[box[1:]] = inside
             region = ndi.binary_fill_holes(region)
-            found.append((region, box[0].start + int(present[0]), box[0].start + int(present[-1])))
+            first, last = box[0].start + int(present[0]), box[0].start + int(present[-1])
+            found.append((region, *_whole_span(region, first, last, states)))
     return found
+
+
+def _whole_span(region: np.ndarray, first: int, last: int, states: PixelStates) -> tuple[int, int]:
+    """Widen a span while the region's pixels, where no hand or shadow unsettles them, still have the same colours."""
+    looks = np.median(states.lab[first : last + 1, region], axis=0)
+
+    def still(k: int) -> bool:
+        near = np.linalg.norm(states.lab[k, region] - looks, axis=-1) < 15.0
+        return float(near.mean()) > 0.6
+
+    while first > 0 and still(first - 1):
+        first -= 1
+    while last < len(states.lab) - 1 and still(last + 1):
+        last += 1
+    return first, last
 
 
 def _touching_hands(

@@ -17,12 +17,14 @@ class ObjectParams(Params):
         min_area: Smallest silhouette, as a share of the frame.
         max_area: Largest silhouette, as a share of the frame.
         max_extent_hands: Largest silhouette side, in hand sizes.
+        max_person_share: A silhouette that is a person to more than this share is none.
         contact_gap_hands: A hand this close to a silhouette (in hand sizes, in the image) touches it.
         contact_window_s: How near in time to an object's leaving or arriving a hand must touch it.
         min_travel: Motion that makes an object a moved one.
         min_confidence: Least evidence, 0..1, that a followed silhouette is one object that hands move.
         move_speed: Speed above which an object moves, per s.
         contact_bridge_s: A touch interrupted for no longer than this is one touch.
+        grasp_reach_m: A grasping hand's fingertips are typically no farther than this from the surface.
         min_grasp_s: Shortest grasp.
         grasp_lead_s: A grasp begins this long before and ends this long after the motion it causes.
         grasp_bridge_s: Pauses of a held object up to this long stay in the grasp.
@@ -42,12 +44,14 @@ class ObjectParams(Params):
     min_area: float = 0.0022
     max_area: float = 0.16
     max_extent_hands: float = 4.5
+    max_person_share: float = 0.6
     contact_gap_hands: float = 0.5
     contact_window_s: float = 1.0
     min_travel: float = 0.03
     min_confidence: float = 0.51
     move_speed: float = 0.06
     contact_bridge_s: float = 0.3
+    grasp_reach_m: float = 0.1
     min_grasp_s: float = 0.2
     grasp_lead_s: float = 0.15
     grasp_bridge_s: float = 1.0
