@@ -61,7 +61,8 @@ def interact(scene: Scene, objects: list[PosedObject], joints: Float[np.ndarray,
     for o, obj in enumerate(objects):
         contact[:, :, o] = contact_distance(obj, joints)
         moving = moving_frames(scene, obj)
-        held = np.stack([held_frames(scene, obj, moving, contact[:, h, o], h) for h in range(2)], axis=1)
+        held = np.stack([held_frames(scene, obj, moving, h) for h in range(2)], axis=1)
+        held = _nearer_hand(held, contact[:, :, o], scene.params.grasp_reach_m)
         present = obj.source > 0
         state[:, o] = np.select(
             [~present, held.all(1), held[:, 0], held[:, 1], moving],
@@ -109,9 +110,7 @@ def moving_frames(scene: Scene, obj: PosedObject) -> Bool[np.ndarray, "T"]:
     return moving
 
 
-def held_frames(
-    scene: Scene, obj: PosedObject, moving: Bool[np.ndarray, "T"], distance_m: Float[np.ndarray, "T"], hand: int
-) -> Bool[np.ndarray, "T"]:
+def held_frames(scene: Scene, obj: PosedObject, moving: Bool[np.ndarray, "T"], hand: int) -> Bool[np.ndarray, "T"]:
     """Frames in which one hand holds or pushes the object."""
     params = scene.params
     present = np.nonzero(obj.source > 0)[0]
@@ -129,14 +128,25 @@ def held_frames(
     held = _close_gaps(together, scene.time, params.grasp_bridge_s) & touching
     short = round(params.min_grasp_s * scene.fps)
     for a, b in runs(held):
-        near = distance_m[a:b][np.isfinite(distance_m[a:b])]
-        far = len(near) == 0 or np.median(near) > params.grasp_reach_m
-        if far or together[a:b].sum() < max(2, short // 2) or b - a < short:
+        if together[a:b].sum() < max(2, short // 2) or b - a < short:
             held[a:b] = False
     lead = round(params.grasp_lead_s * scene.fps)
     for a, b in runs(held):
         held[max(0, a - lead) : b + lead] = True
     return held & touching
+
+
+def _nearer_hand(
+    held: Bool[np.ndarray, "T 2"], distance_m: Float[np.ndarray, "T 2"], reach_m: float
+) -> Bool[np.ndarray, "T 2"]:
+    """Where both hands seem to hold, leave out one that is much farther away: it only crosses the view."""
+    out = held.copy()
+    for a, b in runs(held.all(1)):
+        middle = [float(np.median(d[np.isfinite(d)])) if np.isfinite(d).any() else np.inf for d in distance_m[a:b].T]
+        for h in range(2):
+            if middle[h] > middle[1 - h] + reach_m:
+                out[a:b, h] = False
+    return out
 
 
 def _close_gaps(flags: np.ndarray, time: np.ndarray, gap_s: float) -> np.ndarray:

@@ -18,6 +18,7 @@ from hoiset.geometry import angle_between, make_T, unproject
 from hoiset.shards.schema import FINGERTIPS, ObjectSource
 
 _SMOOTH_S = 0.06
+_BESIDE_S = 0.7
 _MAX_TILT = np.radians(70.0)
 _MIN_MATCHES = 16
 _MIN_SPAN = 0.12
@@ -66,14 +67,11 @@ def pose_object(
     reference = _reference_depth(scene, track, joints)
     if reference is None:
         return None
-    limit = scene.params.max_depth_change
-    scale = np.clip(scale_of(track.affine), 1.0 / limit, limit)
-    depth = reference / scale
+    depth = reference / _steady_scale(scene, track)
     focal = 0.5 * (K[0, 0] + K[1, 1])
     mesh = inflate_silhouette(track.mask, track.image, reference / focal, scene.params.thickness_prior_m)
     centre = _box_centre(track)
     position = unproject(K, track.affine[:, :, :2] @ centre + track.affine[:, :, 2], depth)
-    # The silhouette is the object's front; its centre lies half its thickness behind.
     turn = np.arctan2(track.affine[:, 1, 0], track.affine[:, 0, 0])
     present = np.isfinite(turn)
     R = np.full((len(turn), 3, 3), np.nan)
@@ -94,21 +92,50 @@ def _box_centre(track: ObjectTrack) -> np.ndarray:
     return np.array([(x.min() + x.max()) / 2, (y.min() + y.max()) / 2])
 
 
+def _steady_scale(scene: Scene, track: ObjectTrack) -> np.ndarray:
+    """Scale of the silhouette, (T,): a running median over half a second of what flow and standing spans say."""
+    limit = scene.params.max_depth_change
+    scale = np.full(len(track.affine), np.nan)
+    present = np.isfinite(track.affine[:, 0, 0])
+    scale[present] = np.clip(scale_of(track.affine[present]), 1.0 / limit, limit)
+    out = scale.copy()
+    trusted = (track.cue == Cue.FLOW) | (track.cue == Cue.STANDING)
+    for t in np.nonzero(present & (track.cue != Cue.STANDING))[0]:
+        near = trusted & (np.abs(scene.time - scene.time[t]) <= 0.25)
+        if near.any():
+            out[t] = np.median(scale[near])
+    return out
+
+
 def _reference_depth(scene: Scene, track: ObjectTrack, joints: np.ndarray) -> float | None:
-    """Depth (m) of the object at its template's scale: median over touching frames of fingertip depth times scale."""
-    frames = np.nonzero(track.followed | (track.cue == Cue.HAND))[0]
+    """Depth (m) of the object at its template's scale: median over touching frames of fingertip depth times scale.
+
+    The touches nearest to where it stands count, if there are any: there its scale is known best.
+    """
+    moving = track.followed | (track.cue == Cue.HAND)
+    frames = np.nonzero(moving)[0]
     if len(frames) == 0:
         return None
+    standing = scene.time[track.cue == Cue.STANDING]
+    beside = np.array([np.abs(standing - scene.time[t]).min(initial=np.inf) for t in frames]) <= _BESIDE_S
+    for chosen in (frames[beside], frames):
+        depth = _touched_depths(scene, track, joints, chosen)
+        if len(depth) >= 3:
+            return float(np.median(depth))
+    return None
+
+
+def _touched_depths(scene: Scene, track: ObjectTrack, joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Fingertip depth times silhouette scale in the frames in which a hand touches."""
+    if len(frames) == 0:
+        return np.zeros(0)
     frames = frames[np.unique(np.linspace(0, len(frames) - 1, min(len(frames), 60)).astype(int))]
     gap = np.nan_to_num(finger_gap(scene, track, frames), nan=np.inf)
     tips = np.median(joints[frames][:, :, list(FINGERTIPS), 2], axis=2)
     usable = (gap <= scene.params.contact_gap_hands) & np.isfinite(tips)
-    if not usable.any():
-        return None
     nearest = np.where(usable, gap, np.inf).argmin(1)
     rows = np.nonzero(usable.any(1))[0]
-    depth = tips[rows, nearest[rows]] * scale_of(track.affine[frames[rows]])
-    return float(np.median(depth))
+    return tips[rows, nearest[rows]] * _steady_scale(scene, track)[frames[rows]]
 
 
 def _tilt(

@@ -154,17 +154,18 @@ def _standing_regions(states: PixelStates, plate: Plate, params: ObjectParams) -
 
 
 def _whole_span(region: np.ndarray, first: int, last: int, states: PixelStates) -> tuple[int, int]:
-    """Widen a span while the region's pixels, where no hand or shadow unsettles them, still have the same colours."""
+    """Widen a span to the clip's end (or start) if the region looks the same all the way, hands and shadows apart."""
     looks = np.median(states.lab[first : last + 1, region], axis=0)
 
     def still(k: int) -> bool:
-        near = np.linalg.norm(states.lab[k, region] - looks, axis=-1) < 15.0
-        return float(near.mean()) > 0.6
+        near = np.linalg.norm(states.lab[k, region] - looks, axis=-1) < 10.0
+        return float(near.mean()) > 0.8
 
-    while first > 0 and still(first - 1):
-        first -= 1
-    while last < len(states.lab) - 1 and still(last + 1):
-        last += 1
+    n = len(states.lab)
+    ends = [k for k in range(last + 1, n) if not still(k)]
+    starts = [k for k in range(first) if not still(k)]
+    first = 0 if not starts else first
+    last = n - 1 if not ends else last
     return first, last
 
 

@@ -24,7 +24,7 @@ class ObjectParams(Params):
         min_confidence: Least evidence, 0..1, that a followed silhouette is one object that hands move.
         move_speed: Speed above which an object moves, per s.
         contact_bridge_s: A touch interrupted for no longer than this is one touch.
-        grasp_reach_m: A grasping hand's fingertips are typically no farther than this from the surface.
+        grasp_reach_m: Of two hands that seem to hold, one this much farther from the surface than the other does not.
         min_grasp_s: Shortest grasp.
         grasp_lead_s: A grasp begins this long before and ends this long after the motion it causes.
         grasp_bridge_s: Pauses of a held object up to this long stay in the grasp.
@@ -51,7 +51,7 @@ class ObjectParams(Params):
     min_confidence: float = 0.51
     move_speed: float = 0.06
     contact_bridge_s: float = 0.3
-    grasp_reach_m: float = 0.1
+    grasp_reach_m: float = 0.15
     min_grasp_s: float = 0.2
     grasp_lead_s: float = 0.15
     grasp_bridge_s: float = 1.0
