@@ -141,7 +141,7 @@ def _nearer_hand(
 ) -> Bool[np.ndarray, "T 2"]:
     """Where both hands seem to hold, leave out one that is much farther away: it only crosses the view."""
     out = held.copy()
-    for a, b in runs(held.all(1)):
+    for a, b in runs(held[:, 0] & held[:, 1]):
         middle = [float(np.median(d[np.isfinite(d)])) if np.isfinite(d).any() else np.inf for d in distance_m[a:b].T]
         for h in range(2):
             if middle[h] > middle[1 - h] + reach_m:
