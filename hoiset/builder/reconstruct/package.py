@@ -137,7 +137,8 @@ def quality(camera: Camera, hands: Hands, objects: Objects) -> dict[str, float |
     """What a user filters on, each 0..1 (``hand_reprojection`` is a share of the hand's size in the image).
 
     ``score`` is the product of the hands' part (frames with a hand, infilled ones counting half, less for reprojection
-    up to a quarter of a hand) and, where there are objects, of how often and how well they are seen.
+    up to a quarter of a hand) and the objects' part (how often they are seen, how well their meshes cover what is
+    seen, and how sure it is that they are objects): 0 without an object, since there is no interaction to learn from.
     """
     present = hands.source > 0
     valid = float(present.any(1).mean())
@@ -150,7 +151,9 @@ def quality(camera: Camera, hands: Hands, objects: Objects) -> dict[str, float |
         reprojection = float(np.median(distance / np.maximum((seen.max(1) - seen.min(1)).max(-1), 1.0)))
     score = valid * (1 - 0.5 * infilled) * (1 - min((reprojection or 0.0) / _REPROJECTION_WORST, 1.0))
     visible = iou = None
-    if objects.meshes:
+    if not objects.meshes:
+        score = 0.0
+    else:
         visible = float((objects.source > 0).mean())
         iou = float(np.nanmean(objects.mask_iou))
         score *= visible * iou * float(objects.confidence.mean())

@@ -127,9 +127,11 @@ def _standing_regions(states: PixelStates, plate: Plate, params: ObjectParams) -
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     solid = np.stack([cv2.morphologyEx(s.astype(np.uint8), cv2.MORPH_OPEN, kernel) for s in solid]) > 0
     labels, _ = ndi.label(solid)
-    min_samples = max(2, round(params.min_anchor_s * states.rate_hz))
     found = []
     for i, box in enumerate(ndi.find_objects(labels), 1):
+        # A span that the clip's start or end cuts off may have been long.
+        cut_off = box is not None and (box[0].start == 0 or box[0].stop == len(solid))
+        min_samples = max(2, round(params.min_anchor_s * states.rate_hz * (0.5 if cut_off else 1.0)))
         if box is None or box[0].stop - box[0].start < min_samples:
             continue
         piece = labels[box] == i
@@ -240,6 +242,18 @@ def _clean_picture(rgb: np.ndarray, mask: np.ndarray, first: int, last: int, joi
     return np.median(rgb[best], axis=0).astype(np.uint8)
 
 
+def cast_shadow(image: UInt8[np.ndarray, "H W 3"], plate_rgb: UInt8[np.ndarray, "H W 3"]) -> Bool[np.ndarray, "H W"]:
+    """Pixels that are the plate under less light: one factor below 1 for all three linear colour channels.
+
+    A dark object on a ground of its own hue passes for a shadow too; what is done with the answer must allow for that.
+    """
+    light, ground = (np.power(cv2.GaussianBlur(x, (0, 0), 1.2) / 255.0, 2.2) for x in (image, plate_rgb))
+    power = np.maximum((ground**2).sum(-1), 1e-6)
+    factor = (light * ground).sum(-1) / power
+    residual = np.linalg.norm(light - factor[..., None] * ground, axis=-1) / np.sqrt(power)
+    return (residual < 0.07) & (factor > 0.2) & (factor < 0.95)
+
+
 def refine_silhouette(
     image: UInt8[np.ndarray, "H W 3"],
     plate_rgb: UInt8[np.ndarray, "H W 3"],
@@ -257,6 +271,9 @@ def refine_silhouette(
     crop = np.s_[top : y.max() + pad + 1, left : x.max() + pad + 1]
     differs = foreground(to_lab(image[crop], sigma=0.7), to_lab(plate_rgb[crop], sigma=0.7), params)
     inside = mask[crop].astype(np.uint8)
+    shade = cast_shadow(image[crop], plate_rgb[crop])
+    if (differs & ~shade & (inside > 0)).sum() > 0.25 * inside.sum():
+        differs &= ~shade
     radius = max(1, int(0.06 * np.sqrt(inside.sum())))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     near = cv2.dilate(inside, kernel, iterations=2) > 0

@@ -62,7 +62,7 @@ def apply(a: Float[np.ndarray, "2 3"], points: Float[np.ndarray, "N 2"]) -> Floa
 
 def scale_of(a: Float[np.ndarray, "*B 2 3"]) -> Float[np.ndarray, "*B"]:
     """Scale of similarities."""
-    return np.sqrt(np.abs(np.linalg.det(a[..., :2])))
+    return np.sqrt(np.abs(a[..., 0, 0] * a[..., 1, 1] - a[..., 0, 1] * a[..., 1, 0]))
 
 
 def warp_mask(mask: Bool[np.ndarray, "H W"], a: Float[np.ndarray, "2 3"]) -> Bool[np.ndarray, "H W"]:
