@@ -52,7 +52,7 @@ def background_plate(states: PixelStates, rgb: UInt8[np.ndarray, "T H W 3"], par
     unknown = np.isnan(lab).any(-1)
     lab[unknown] = expected[unknown]
     middle = (states.first[choice, yy, xx].astype(int) + states.last[choice, yy, xx]) // 2
-    return Plate(lab, _gather(rgb, states.frame_index[np.maximum(middle, 0)], unknown, lab), changed)
+    return Plate(lab, _gather(rgb, states.frame_index[_nearest_stable(states.stable, middle)], unknown, lab), changed)
 
 
 def _surround(base: np.ndarray, changed: np.ndarray) -> np.ndarray:
@@ -100,8 +100,18 @@ def _vote(states: PixelStates, changed: np.ndarray, choice: np.ndarray) -> Int[n
     return out
 
 
+def _nearest_stable(stable: Bool[np.ndarray, "n h w"], middle: Int[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
+    """Stable sample nearest to the middle of a state: in the very middle, something may be passing in front of it."""
+    nearest, least = np.zeros_like(middle), np.full(middle.shape, len(stable) + 1)
+    for k, here in enumerate(stable):
+        distance = np.abs(k - middle)
+        better = here & (distance < least)
+        nearest[better], least[better] = k, distance[better]
+    return nearest
+
+
 def _gather(rgb: np.ndarray, frame: np.ndarray, unknown: np.ndarray, lab: np.ndarray) -> np.ndarray:
-    """The plate at working resolution: every pixel from the frame in the middle of its background state."""
+    """The plate at working resolution: every pixel from one frame, in which its background state is seen."""
     height, width = rgb.shape[1:3]
     frame_hi = cv2.resize(frame.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST).astype(int)
     yy, xx = np.indices((height, width))
