@@ -115,6 +115,8 @@ def outline_contrast(scene: Scene, obj: ObjectTrack) -> float:
     width = max(3, round(0.12 * np.sqrt(obj.mask.sum())))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1, 2 * width + 1))
     frames = np.nonzero(obj.followed)[0]
+    if len(frames) == 0:
+        return 0.0
     scores = []
     for t in frames[np.unique(np.linspace(0, len(frames) - 1, 12).astype(int))]:
         mask = obj.silhouette(int(t))
