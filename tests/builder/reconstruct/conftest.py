@@ -42,7 +42,7 @@ def carry_track(carry_scene: Scene, carry_search: AnchorSearch) -> ObjectTrack:
 @pytest.fixture(scope="session")
 def gone() -> Take:
     """A right hand takes the one thing out of the view."""
-    path = carried((160, 60), (420, 70))
+    path = carried((225, 60), (350, 70))
     return take([Thing(path)], [reaching(path)])
 
 

@@ -259,7 +259,7 @@ def _draw_hand(image: np.ndarray, px: np.ndarray) -> None:
 
 def _shade(image: np.ndarray, px: np.ndarray) -> None:
     """Darken softly at the left of a hand."""
-    middle = px.mean(0) - [38, 8]
+    middle = px.mean(0) - [45, 8]
     y, x = np.indices(image.shape[:2])
     depth = np.exp(-(((x - middle[0]) / 30) ** 2 + ((y - middle[1]) / 26) ** 2))
-    image *= 1 - 0.2 * depth[..., None]
+    image *= 1 - 0.26 * depth[..., None]
