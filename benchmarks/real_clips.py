@@ -3,8 +3,8 @@
 ``python benchmarks/real_clips.py [--quick] [--dataset DIR]`` builds the clips of ``../shared/data/videos``
 (``--quick``: three of them; ``--dataset``: reads a finished build instead) and compares grasp states with spans that
 were read off the frames by eye, in seconds of the source video: ``held`` must be grasped by that hand, ``free`` by
-none; what lies between is left open, since a touch begins and ends somewhere within a few frames. Where several objects are
-found, the best one counts. The last line is JSON.
+none; what lies between is left open, since a touch begins and ends somewhere within a few frames. Where several objects
+are found, the best one counts. The last line is JSON.
 """
 
 from __future__ import annotations
