@@ -50,13 +50,19 @@ def inflate_silhouette(
         image: Picture for the colours.
         metres_per_px: Size of a pixel at the object's depth.
         thickness_min_m: Least thickness.
-        resolution: Grid cells along the larger side.
+        resolution: Grid cells along the larger side, more where it is thin.
 
     Returns:
         Mesh with x right, y down, z away from the camera, centred on its box.
+
+    Raises:
+        ValueError: The silhouette is empty.
     """
+    if not mask.any():
+        raise ValueError(f"found an empty silhouette of shape {mask.shape}, expected some pixels of an object")
     y, x = np.nonzero(mask)
-    step = max(1.0, max(np.ptp(x), np.ptp(y)) / resolution)
+    # Thin silhouettes need cells that fit across them several times.
+    step = min(max(1.0, max(np.ptp(x), np.ptp(y)) / resolution), 0.4 * _widest_radius_px(mask))
     left, top = x.min() - step, y.min() - step
     size = (int(np.ceil((x.max() + step - left) / step)) + 1, int(np.ceil((y.max() + step - top) / step)) + 1)
     to_grid = np.array([[1 / step, 0, -left / step], [0, 1 / step, -top / step]])
@@ -71,6 +77,11 @@ def inflate_silhouette(
     return Mesh(vertices, faces, colours, "inflated_silhouette")
 
 
+def _widest_radius_px(mask: np.ndarray) -> float:
+    """Radius of the largest disc inside."""
+    return float(cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5).max())
+
+
 def _half_thickness(inside: np.ndarray) -> np.ndarray:
     """Half-thickness in cells: that of the ball of the nearest medial ridge."""
     distance = cv2.distanceTransform(np.pad(inside, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
@@ -83,7 +94,7 @@ def _half_thickness(inside: np.ndarray) -> np.ndarray:
 
 def _two_sheets(inside: np.ndarray, half: np.ndarray, cell_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Front and back sheet over the grid, zipped along the outline: vertices, faces, grid cell of each vertex."""
-    quads = inside[:-1, :-1] & inside[1:, :-1] & inside[:-1, 1:] & inside[1:, 1:]
+    quads = _fill_pinches(inside[:-1, :-1] & inside[1:, :-1] & inside[:-1, 1:] & inside[1:, 1:])
     used = np.zeros_like(inside)
     for dy in (0, 1):
         for dx in (0, 1):
@@ -100,6 +111,18 @@ def _two_sheets(inside: np.ndarray, half: np.ndarray, cell_m: float) -> tuple[np
     front = np.concatenate([np.column_stack([a, d, c]), np.column_stack([a, c, b])])
     back = front[:, ::-1] + n
     return vertices, np.concatenate([front, back, _zip(front, n)]), np.concatenate([cells, cells])
+
+
+def _fill_pinches(quads: np.ndarray) -> np.ndarray:
+    """Fill cells until none meet at a corner alone: there, the zipped edge would belong to four triangles."""
+    out = quads.copy()
+    a, b, c, d = out[:-1, :-1], out[:-1, 1:], out[1:, 1:], out[1:, :-1]
+    while True:
+        falling, rising = a & c & ~b & ~d, b & d & ~a & ~c
+        if not (falling | rising).any():
+            return out
+        b |= falling
+        a |= rising
 
 
 def _zip(front: np.ndarray, n: int) -> np.ndarray:
