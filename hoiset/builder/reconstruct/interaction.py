@@ -117,7 +117,7 @@ def held_frames(scene: Scene, obj: PosedObject, moving: Bool[np.ndarray, "T"], h
     gap = np.full(len(moving), np.nan)
     gap[present] = finger_gap(scene, obj.track, present)[:, hand]
     touching = _close_gaps(
-        np.nan_to_num(gap, nan=np.inf) <= params.contact_gap_hands, scene.time, params.contact_bridge_s
+        np.nan_to_num(gap, nan=np.inf) <= params.grasp_gap_hands, scene.time, params.contact_bridge_s
     )
     palm = velocity(scene.joints_2d[:, hand].mean(1), scene.time)
     own = velocity(obj.track.centroid(), scene.time)

@@ -272,7 +272,7 @@ def refine_silhouette(
     differs = foreground(to_lab(image[crop], sigma=0.7), to_lab(plate_rgb[crop], sigma=0.7), params)
     inside = mask[crop].astype(np.uint8)
     shade = cast_shadow(image[crop], plate_rgb[crop])
-    if (differs & ~shade & (inside > 0)).sum() > 0.25 * inside.sum():
+    if (differs & ~shade & (inside > 0)).sum() > 0.5 * inside.sum():
         differs &= ~shade
     radius = max(1, int(0.06 * np.sqrt(inside.sum())))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

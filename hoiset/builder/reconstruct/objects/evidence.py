@@ -58,7 +58,7 @@ class ObjectTrack:
 
 
 def velocity(
-    points: Float[np.ndarray, "T 2"], time: Float[np.ndarray, "T"], window_s: float = 0.2
+    points: Float[np.ndarray, "T 2"], time: Float[np.ndarray, "T"], window_s: float = 0.15
 ) -> Float[np.ndarray, "T 2"]:
     """Central difference over a window, px/s; NaN where an end of the window is absent."""
     half = max(1, round(window_s / 2 / max(np.median(np.diff(time)), 1e-6)))
@@ -98,12 +98,12 @@ def moved_by_hand(scene: Scene, obj: ObjectTrack) -> float:
 
 
 def same_way(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, "n"]:
-    """Whether two velocities point within 60 degrees of each other and neither is more than four times the other."""
+    """Whether two velocities point within 70 degrees of each other and neither is more than five times the other."""
     speed_a, speed_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         cosine = (a * b).sum(1) / (speed_a * speed_b)
         ratio = speed_a / speed_b
-        return (cosine > 0.5) & (ratio > 0.25) & (ratio < 4.0)
+        return (cosine > 0.34) & (ratio > 0.2) & (ratio < 5.0)
 
 
 def outline_contrast(scene: Scene, obj: ObjectTrack) -> float:

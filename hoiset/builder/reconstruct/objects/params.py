@@ -23,6 +23,7 @@ class ObjectParams(Params):
         min_travel: Motion that makes an object a moved one.
         min_confidence: Least evidence, 0..1, that a followed silhouette is one object that hands move.
         move_speed: Speed above which an object moves, per s.
+        grasp_gap_hands: A hand this close (in hand sizes) can hold.
         contact_bridge_s: A touch interrupted for no longer than this is one touch.
         grasp_reach_m: Of two hands that seem to hold, one this much farther from the surface than the other does not.
         min_grasp_s: Shortest grasp.
@@ -44,12 +45,13 @@ class ObjectParams(Params):
     min_area: float = 0.0022
     max_area: float = 0.16
     max_extent_hands: float = 4.5
-    max_person_share: float = 0.6
+    max_person_share: float = 0.8
     contact_gap_hands: float = 0.5
     contact_window_s: float = 1.0
     min_travel: float = 0.03
     min_confidence: float = 0.51
     move_speed: float = 0.06
+    grasp_gap_hands: float = 0.4
     contact_bridge_s: float = 0.3
     grasp_reach_m: float = 0.15
     min_grasp_s: float = 0.2
