@@ -91,7 +91,7 @@ def reconstruct_clip(
         ClipError: The clip cannot be reconstructed.
         BackendUnavailable: A model cannot be started.
     """
-    source = digest_json([digest_file(clip.video.path), clip.start_s, clip.end_s])
+    source = digest_json([_digest_video(clip), clip.start_s, clip.end_s])
     frames = decode_clip(clip, params.video)
     detections, detect = _detect(frames, source, backends.hands, params, cache)
     camera = _camera(clip, frames, detections, params)
@@ -111,6 +111,15 @@ def reconstruct_clip(
     del frames
     rgb_mp4 = _encode(clip, time, params.video)
     return make_sample(clip, time, camera, hands, from_arrays(arrays), rgb_mp4, stages, provenance)
+
+
+def _digest_video(clip: Clip) -> str:
+    try:
+        return digest_file(clip.video.path)
+    except OSError as error:
+        raise ClipError(
+            "no_video", f"{clip.video.uid} cannot be read ({error.strerror}); is it still there?"
+        ) from error
 
 
 def _frames(clip: Clip, params: VideoParams, short_side_px: int) -> Iterator[tuple[float, np.ndarray]]:
