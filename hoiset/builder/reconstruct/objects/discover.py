@@ -101,7 +101,8 @@ def _chain(scene: Scene, anchor: Anchor, others: list[Anchor]) -> tuple[ObjectTr
     """
     T = len(scene.rgb)
     line = _Timeline.empty(T)
-    line.stand(0 if anchor.arrives < 0 else anchor.first, anchor.last, np.eye(2, 3))
+    first, last = 0 if anchor.arrives < 0 else anchor.first, anchor.last if anchor.leaves >= 0 else T - 1
+    line.stand(first, last, np.eye(2, 3))
     if anchor.arrives >= 0 and anchor.first > 0:
         back, _ = follow(scene, anchor, np.arange(anchor.first, -1, -1))
         line.lay(back, np.eye(2, 3))

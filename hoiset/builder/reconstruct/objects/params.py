@@ -56,7 +56,7 @@ class ObjectParams(Params):
     grasp_reach_m: float = 0.15
     min_grasp_s: float = 0.2
     grasp_lead_s: float = 0.15
-    grasp_bridge_s: float = 1.0
+    grasp_bridge_s: float = 0.5
     track_quality: float = 0.45
     thickness_prior_m: float = 0.008
     max_depth_change: float = 1.6
