@@ -10,7 +10,7 @@ from hoiset.geometry import transform
 from hoiset.shards.schema import FINGERTIPS, ObjectState
 
 from .conftest import search
-from .scenes import LEFT_S, TAKEN_S, K, Thing, carried, moved, reaching, scene_of, take
+from .scenes import LEFT_S, TAKEN_S, Actor, K, Thing, carried, ease, moved, reaching, scene_of, take
 
 S = ObjectState
 
@@ -62,6 +62,40 @@ def test_the_left_hand_is_told_from_the_right():
     _, _, events = acted(take([Thing(path)], [reaching(path, side=0)]))
     assert [g.hand for g in events.grasps] == [0]
     assert set(events.state[:, 0]) == {S.STATIC, S.GRASPED_LEFT}
+
+
+def test_a_hand_that_only_rests_on_a_thing_does_not_yet_grasp_it():
+    def at(t):
+        away = 1 - ease(t, 0.55, 0.92) + ease(t, 2.7, 3.0)
+        x, y, _, z = late(t)
+        return None if away >= 1 else (x, y + 16 + 130 * away, 0.0, z)
+
+    def late(t):
+        return carried()(t - 0.8)
+
+    _, _, events = acted(take([Thing(late)], [Actor(at)], seconds=3.8))
+    (grasp,) = events.grasps
+    assert grasp.start_s == pytest.approx(TAKEN_S + 0.8, abs=0.25)
+    assert grasp.end_s == pytest.approx(LEFT_S + 0.8, abs=0.25)
+
+
+def test_a_hand_that_stays_while_a_thing_passes_does_not_grasp_it(carry, carried_one):
+    scene, objects, _ = carried_one
+    there = int(np.nonzero(carry.time >= 1.4)[0][0])
+    still = replace(scene, joints_2d=np.repeat(carry.joints_2d[there : there + 1], len(carry.time), axis=0))
+    joints = np.repeat(carry.joints[there : there + 1], len(carry.time), axis=0)
+    events = interact(still, objects, joints)
+    assert events.grasps == ()
+    assert S.MOVING in events.state
+
+
+def test_a_grasp_leads_the_motion_by_its_parameter(carry, carried_one):
+    scene, objects, _ = carried_one
+    start = {}
+    for lead in (0.0, 0.2):
+        params = scene.params.model_copy(update={"grasp_lead_s": lead})
+        start[lead] = interact(replace(scene, params=params), objects, carry.joints).grasps[0].start_s
+    assert 0.05 < start[0.0] - start[0.2] <= 0.2 + 1e-6
 
 
 @pytest.fixture(scope="module")

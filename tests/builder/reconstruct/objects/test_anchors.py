@@ -57,6 +57,11 @@ def test_a_thing_that_nobody_moves_is_no_anchor(pair, pair_scene):
     assert not any((a.mask & pair.masks[1, 0]).any() for a in found)
 
 
+def test_what_goes_without_a_hand_near_it_is_no_anchor():
+    far = Actor(lambda t: (290, 120 + 5 * np.sin(5 * t), 0.0, 1.5))
+    assert anchors_of(take([Thing(carried((60, 60), (130, 60)))], [far])).anchors == ()
+
+
 def hovering(t):
     """Comes, stays beside the thing for a second, and goes."""
     away = 1 - ease(t, 0.4, 0.7) + ease(t, 1.9, 2.2)

@@ -24,6 +24,12 @@ def test_one_moved_thing_is_one_object(carry, carry_scene, carry_search):
     assert objects[0].followed[held].all()
 
 
+def test_what_hardly_moves_is_dropped_with_the_reason(carry):
+    objects, dropped = found_in(carry, min_travel=3.0)
+    assert objects == ()
+    assert any(reason.startswith("hardly_moved") for _, reason in dropped)
+
+
 def test_the_template_stands_in_its_frame(carry_track):
     assert np.allclose(carry_track.affine[carry_track.template_frame], np.eye(2, 3), atol=0.2)
 

@@ -100,6 +100,9 @@ def test_following_ends_when_the_thing_is_gone(gone, gone_scene):
         if not gone.masks[0, t].any():
             assert cue == Cue.LOST
     assert track.cue[-1] == Cue.LOST
+    out = np.nonzero(~gone.masks[0].any((1, 2)))[0][0]
+    assert track.frames[-1] <= out + 1 + round(0.5 * 15) + 1
+    assert track.frames[-1] < len(gone.time) - 5
 
 
 def test_a_thing_that_vanishes_where_it_stands_is_not_seen_there(carry, carry_scene, carry_search):
