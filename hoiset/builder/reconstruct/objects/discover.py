@@ -79,9 +79,11 @@ class _Timeline:
     def empty(cls, n_frames: int) -> _Timeline:
         return cls(np.full((n_frames, 2, 3), np.nan), np.zeros(n_frames, np.uint8), np.full(n_frames, np.nan))
 
-    def stand(self, first: int, last: int, pose: Float[np.ndarray, "2 3"]) -> None:
-        span = slice(first, last + 1)
-        self.affine[span], self.cue[span], self.quality[span] = pose, Cue.STANDING, 1.0
+    def stand_as(self, anchor: Anchor, pose: Float[np.ndarray, "2 3"]) -> None:
+        """Stand where an anchor does: from the clip's start if nobody brings it, to its end if nobody takes it."""
+        first = 0 if anchor.arrives < 0 else anchor.first
+        stop = len(self.cue) if anchor.leaves < 0 else anchor.last + 1
+        self.affine[first:stop], self.cue[first:stop], self.quality[first:stop] = pose, Cue.STANDING, 1.0
 
     def lay(self, track: Track, base: Float[np.ndarray, "2 3"], *, only_missing: bool = False) -> None:
         """Write a track, with ``base`` mapping the first template to the track's."""
@@ -99,37 +101,47 @@ def _chain(scene: Scene, anchor: Anchor, others: list[Anchor]) -> tuple[ObjectTr
     Returns:
         The object, and the ids of the anchors at which it stood.
     """
-    T = len(scene.rgb)
-    line = _Timeline.empty(T)
-    first, last = 0 if anchor.arrives < 0 else anchor.first, anchor.last if anchor.leaves >= 0 else T - 1
-    line.stand(first, last, np.eye(2, 3))
-    if anchor.arrives >= 0 and anchor.first > 0:
-        back, _ = follow(scene, anchor, np.arange(anchor.first, -1, -1))
-        line.lay(back, np.eye(2, 3))
-    visited = [(anchor, np.eye(2, 3))]
-    lead = round(0.3 * scene.fps)
-    while visited[-1][0].leaves >= 0:
-        current, to_current = visited[-1]
-        rests = [b for b in others if b.arrives >= 0 and b.first > current.last]
-        track, reached = follow(scene, current, np.arange(max(current.first, current.last - lead), T), rests)
+    line = _Timeline.empty(len(scene.rgb))
+    line.stand_as(anchor, np.eye(2, 3))
+    before = _extend(scene, line, anchor, others, forward=False)
+    others = [b for b in others if all(b is not a for a, _ in before)]
+    after = _extend(scene, line, anchor, others, forward=True)
+    visited = [(anchor, np.eye(2, 3)), *before, *after]
+    return _finish(line, visited), {id(a) for a, _ in visited}
+
+
+def _extend(
+    scene: Scene, line: _Timeline, anchor: Anchor, others: list[Anchor], *, forward: bool
+) -> list[tuple[Anchor, Float[np.ndarray, "2 3"]]]:
+    """Follow an anchor in one direction of time, from stand to stand: the anchors it reached, with their poses."""
+    n, lead = len(scene.rgb), round(0.3 * scene.fps)
+    current, pose, reached_all = anchor, np.eye(2, 3), []
+    while (current.leaves if forward else current.arrives) >= 0:
+        if forward:
+            rests = [b for b in others if b.arrives >= 0 and b.first > current.last]
+            frames = np.arange(max(current.first, current.last - lead), n)
+        else:
+            rests = [b for b in others if b.leaves >= 0 and b.last < current.first]
+            frames = np.arange(min(current.last, current.first + lead), -1, -1)
+        track, reached = follow(scene, current, frames, rests)
         if reached is not None:
             track = _snap(track, current, reached)
-        line.lay(track, to_current)
-        if current is anchor:
+        line.lay(track, pose)
+        if forward and current is anchor:
             line.matches = {int(t): m for t, m in zip(track.frames, track.matches, strict=True) if len(m)}
         if reached is not None:
-            to_next = compose(track.affine[-1], to_current)
-        else:
-            reached = _alike(current, rests, int(track.frames[-1])) if track.cue[-1] == Cue.LOST else None
-            if reached is None:
-                break
-            to_next = compose(_register_masks(current.mask, reached.mask), to_current)
+            pose = compose(track.affine[-1], pose)
+        elif forward and track.cue[-1] == Cue.LOST and (reached := _alike(current, rests, int(track.frames[-1]))):
+            pose = compose(_register_masks(current.mask, reached.mask), pose)
             back, _ = follow(scene, reached, np.arange(reached.first, current.last, -1))
-            line.lay(back, to_next, only_missing=True)
+            line.lay(back, pose, only_missing=True)
+        if reached is None:
+            break
+        line.stand_as(reached, pose)
+        reached_all.append((reached, pose))
         others = [b for b in others if b is not reached]
-        line.stand(reached.first, reached.last if reached.leaves >= 0 else T - 1, to_next)
-        visited.append((reached, to_next))
-    return _finish(line, visited), {id(a) for a, _ in visited}
+        current = reached
+    return reached_all
 
 
 def _snap(track: Track, current: Anchor, rest: Anchor) -> Track:

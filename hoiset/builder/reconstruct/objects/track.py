@@ -320,7 +320,8 @@ def follow(
     """
     follower = Follower(scene, anchor, int(frames[0]))
     settle = round(0.1 * scene.fps)
-    due = {min(int(b.first) + settle, int(frames[-1])): b for b in rests}
+    ascending = len(frames) < 2 or frames[1] > frames[0]
+    due = {int(b.first) + settle if ascending else int(b.last) - settle: b for b in rests}
     affine, cue, quality = [np.eye(2, 3)], [Cue.STANDING], [1.0]
     matches: list[np.ndarray] = [np.zeros((0, 4), np.float32)]
     patience, lost, reached = round(0.5 * scene.fps), 0, None
