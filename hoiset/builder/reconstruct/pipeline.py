@@ -27,7 +27,7 @@ from hoiset.shards.schema import Sample
 DETECT_VERSION = "1"
 HANDS_VERSION = "1"
 PEOPLE_VERSION = "1"
-OBJECTS_VERSION = "2"
+OBJECTS_VERSION = "3"
 
 
 class VideoParams(Params):

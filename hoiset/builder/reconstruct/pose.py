@@ -133,7 +133,9 @@ def _touched_depths(scene: Scene, track: ObjectTrack, joints: np.ndarray, frames
     gap = np.nan_to_num(finger_gap(scene, track, frames), nan=np.inf)
     tips = np.median(joints[frames][:, :, list(FINGERTIPS), 2], axis=2)
     usable = (gap <= scene.params.contact_gap_hands) & np.isfinite(tips)
-    nearest = np.where(usable, gap, np.inf).argmin(1)
+    # Both hands may lie over the object in the image: then the one nearer to its middle is the one that touches.
+    aside = np.linalg.norm(scene.joints_2d[frames].mean(2) - track.centroid()[frames][:, None], axis=-1) / scene.size_px
+    nearest = np.where(usable, gap + 0.01 * np.nan_to_num(aside), np.inf).argmin(1)
     rows = np.nonzero(usable.any(1))[0]
     return tips[rows, nearest[rows]] * _steady_scale(scene, track)[frames[rows]]
 
