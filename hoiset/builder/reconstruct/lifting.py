@@ -30,9 +30,9 @@ _PROPORTIONS = np.array(
     ]
 )
 HAND_LENGTH_M = 0.187
-"""Adult hand length, wrist to middle fingertip: the mean of men's (0.193 m) and women's (0.181 m) means, Gordon et al.,
-"2012 Anthropometric Survey of U.S. Army Personnel", 2014. It is what makes the reconstruction metric; one adult in
-three differs from it by more than 6 %."""
+"""Assumed adult hand length, wrist to middle fingertip: between the roughly 0.19 m of men and 0.18 m of women that
+anthropometric surveys report. It is what makes the reconstruction metric: a hand that is 5 % longer is placed 5 % too
+near, and everything around it shrinks with it."""
 
 
 class LiftParams(Params):
