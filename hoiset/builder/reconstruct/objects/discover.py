@@ -122,7 +122,7 @@ def _extend(
             frames = np.arange(max(current.first, current.last - lead), n)
         else:
             rests = [b for b in others if b.leaves >= 0 and b.last < current.first]
-            frames = np.arange(min(current.last, current.first + lead), -1, -1)
+            frames = np.arange(current.first, -1, -1)
         track, reached = follow(scene, current, frames, rests)
         if reached is not None:
             track = _snap(track, current, reached)
