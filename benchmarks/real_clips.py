@@ -54,7 +54,7 @@ TRUTH: dict[str, Truth | None] = {
     "plush_toy.mp4": Truth("right", ((1.15, 1.95),), ((0.0, 0.7), (2.4, 3.0))),
     "bottles.mp4": Truth("left", ((6.5, 6.85), (11.8, 12.2)), ((5.1, 6.0), (12.9, 14.0))),
     "cups_shuffle.mp4": Truth("right", ((0.1, 0.9),), ((1.2, 1.5),)),  # the cup over the ball, while it is the first
-    "letter_blocks.mp4": None,
+    "letter_blocks.mp4": Truth("right", ((6.5, 7.4),), ((0.0, 6.1), (7.8, 9.6))),  # the W, put beside the T
     "blender_sauce.gif": None,
 }
 
