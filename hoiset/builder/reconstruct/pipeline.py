@@ -27,7 +27,7 @@ from hoiset.shards.schema import Sample
 DETECT_VERSION = "1"
 HANDS_VERSION = "1"
 PEOPLE_VERSION = "1"
-OBJECTS_VERSION = "4"
+OBJECTS_VERSION = "5"
 
 
 class VideoParams(Params):

@@ -64,9 +64,10 @@ def pose_object(
     Returns:
         ``None`` when no hand with a known depth ever touches it.
     """
-    reference = _reference_depth(scene, track, joints)
-    if reference is None:
+    found = _reference_depth(scene, track, joints)
+    if found is None:
         return None
+    reference, depth_source = found
     depth = reference / _steady_scale(scene, track)
     focal = 0.5 * (K[0, 0] + K[1, 1])
     mesh = inflate_silhouette(track.mask, track.image, reference / focal, scene.params.thickness_prior_m)
@@ -83,7 +84,7 @@ def pose_object(
         [ObjectSource.ABSENT, ObjectSource.STATIC_LOCKED, ObjectSource.HAND_BOUND, ObjectSource.INFILLED],
         ObjectSource.OBSERVED,
     ).astype(np.uint8)
-    return PosedObject(track, mesh, pose, source, "touching_fingertips")
+    return PosedObject(track, mesh, pose, source, depth_source)
 
 
 def _box_centre(track: ObjectTrack) -> np.ndarray:
@@ -107,10 +108,11 @@ def _steady_scale(scene: Scene, track: ObjectTrack) -> np.ndarray:
     return out
 
 
-def _reference_depth(scene: Scene, track: ObjectTrack, joints: np.ndarray) -> float | None:
+def _reference_depth(scene: Scene, track: ObjectTrack, joints: np.ndarray) -> tuple[float, str] | None:
     """Depth (m) of the object at its template's scale: median over touching frames of fingertip depth times scale.
 
-    The touches nearest to where it stands count, if there are any: there its scale is known best.
+    The touches nearest to where it stands count, if there are enough: there its scale is known best. The second value
+    says which were used.
     """
     moving = track.followed | (track.cue == Cue.HAND)
     frames = np.nonzero(moving)[0]
@@ -118,10 +120,10 @@ def _reference_depth(scene: Scene, track: ObjectTrack, joints: np.ndarray) -> fl
         return None
     standing = scene.time[track.cue == Cue.STANDING]
     beside = np.array([np.abs(standing - scene.time[t]).min(initial=np.inf) for t in frames]) <= _BESIDE_S
-    for chosen in (frames[beside], frames):
+    for chosen, name in ((frames[beside], "touching_fingertips"), (frames, "touching_fingertips_while_moving")):
         depth = _touched_depths(scene, track, joints, chosen)
         if len(depth) >= 3:
-            return float(np.median(depth))
+            return float(np.median(depth)), name
     return None
 
 
