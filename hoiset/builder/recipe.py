@@ -14,7 +14,7 @@ from hoiset.builder.params import Params
 from hoiset.builder.reconstruct.pipeline import ReconstructParams
 from hoiset.builder.screen import ScreenParams
 from hoiset.errors import RecipeError
-from hoiset.shards.schema import KEY_PATTERN, layers
+from hoiset.shards.schema import DEFAULT_LAYERS, KEY_PATTERN, layers
 from hoiset.shards.verify import DEFAULT_REPROJECTION_SHARE
 
 
@@ -70,7 +70,7 @@ class Recipe(Params):
     schema_version: Literal["2"] = "2"
     profile: Literal["cpu"] = "cpu"
     source: SourceParams = SourceParams()
-    layers: tuple[str, ...] = layers()
+    layers: tuple[str, ...] = DEFAULT_LAYERS
     partitions: PartitionRatios = PartitionRatios()
     clips_per_shard: int = Field(default=64, ge=1)
     screen: ScreenParams = ScreenParams()

@@ -102,16 +102,17 @@ def _member_names(
 def item_name(member: str) -> str:
     """Key of a member in an item: ``hand_joints.npy`` -> ``hand_joints``, ``objects.glb`` -> ``objects_glb``."""
     stem, _, suffix = member.rpartition(".")
-    return stem if suffix in ("npy", "json", "mp4") else member.replace(".", "_")
+    return stem if suffix in ("npy", "json", "mp4", "mkv") else member.replace(".", "_")
 
 
 class ClipDataset:
     """A map-style dataset over the rows of an index.
 
     An item is a dict: ``key``, and of the chosen members ``clip`` (dict), ``time``, ``hand_joints`` and the other
-    arrays (T first, see :mod:`hoiset.shards.schema`), ``objects_glb`` (bytes), ``rgb`` ((T, H, W, 3) uint8). Arrays
-    are writable and the caller's own. Absent values are NaN. It can be pickled and used from `DataLoader` workers:
-    every process opens its own files. :func:`hoiset.loaders.collate` makes batches of items of different lengths.
+    arrays (T first, see :mod:`hoiset.shards.schema`), ``objects_glb`` (bytes), ``rgb`` ((T, H, W, 3) uint8),
+    ``depth`` and ``masks`` ((T, H, W) uint16 and uint8). Arrays are writable and the caller's own. Absent values are
+    NaN. It can be pickled and used from `DataLoader` workers: every process opens its own files.
+    :func:`hoiset.loaders.collate` makes batches of items of different lengths.
 
     Attributes:
         table: The index rows, in the order of the items.
@@ -171,6 +172,8 @@ class ClipDataset:
     def _present(self, name: str, value: Any) -> Any:
         if name.endswith(".mp4") and self._decode_video:
             value, _ = video.decode_mp4_bytes(value)
+        elif name.endswith(".mkv") and self._decode_video:
+            value = video.decode_lossless(value)
         elif isinstance(value, np.ndarray):
             value = value.copy()
         if self._format == "torch" and isinstance(value, np.ndarray):

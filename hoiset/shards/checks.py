@@ -10,7 +10,7 @@ from jaxtyping import Float
 from hoiset import geometry, video
 from hoiset.errors import SchemaError, VideoError
 from hoiset.shards.glb import decode_objects
-from hoiset.shards.schema import HandSource, Sample
+from hoiset.shards.schema import HandSource, Sample, members
 
 REPROJECTION_PERCENTILE = 95.0
 
@@ -22,7 +22,7 @@ def content_problems(sample: Sample, layer: str, reprojection_share: float, n_fr
         sample: The members of one layer.
         layer: That layer.
         reprojection_share: See :func:`reprojection_problem`.
-        n_frames: T of the clip, or ``None`` when not known; for the video layer.
+        n_frames: T of the clip, or ``None`` when not known; for layers of videos.
     """
     if layer == "core":
         problem = reprojection_problem(sample, reprojection_share)
@@ -36,14 +36,20 @@ def content_problems(sample: Sample, layer: str, reprojection_share: float, n_fr
             return
         if found != n_objects:
             yield f"objects.glb: found {found} meshes, expected {n_objects}, as clip.json's objects"
-    elif layer == "video" and n_frames is not None:
+        return
+    for member in members(layer):
         try:
-            found = video.count_frames(bytes(sample["rgb.mp4"]))
+            found = _count_frames(member.name, bytes(sample[member.name]))
         except VideoError as error:
-            yield f"rgb.mp4: cannot be decoded ({error})"
-            return
-        if found != n_frames:
-            yield f"rgb.mp4: found {found} frames, expected {n_frames}, as time.npy"
+            yield f"{member.name}: cannot be decoded ({error})"
+            continue
+        if n_frames is not None and found != n_frames:
+            yield f"{member.name}: found {found} frames, expected {n_frames}, as time.npy"
+
+
+def _count_frames(name: str, data: bytes) -> int:
+    """Frames of a video, and of pictures of numbers, which are decoded whole: their checksums are worth asking."""
+    return len(video.decode_lossless(data)) if name.endswith(".mkv") else video.count_frames(data)
 
 
 def reprojection_shares(

@@ -24,6 +24,11 @@ N_JOINTS = 21
 MAX_OBJECTS = 8
 FINGERTIPS = (4, 8, 12, 16, 20)
 PARTITIONS = ("train", "validation", "test")
+DEFAULT_LAYERS = ("core", "video")
+"""What a version has unless its recipe says otherwise."""
+MASK_LEFT_HAND = 9
+MASK_RIGHT_HAND = 10
+"""Codes of ``masks.mkv`` beside 1 .. ``MAX_OBJECTS``, which are the object's slot plus one."""
 KEY_PATTERN = r"[A-Za-z0-9_-]+"
 MAX_KEY_LENGTH = 80
 """A key and the longest member name must fit into the 100 characters of a USTAR name."""
@@ -58,7 +63,7 @@ class ObjectState(IntEnum):
     GRASPED_BOTH = 5
 
 
-Layer = Literal["core", "video"]
+Layer = Literal["core", "video", "scene"]
 Sample = Mapping[str, Any]
 """Member name -> value: ndarray for ``.npy``, dict for ``.json``, bytes for everything else."""
 
@@ -110,6 +115,14 @@ SCHEMA: tuple[Member, ...] = (
     _array("contact", "<f4", ("T", 2, 8), "least fingertip-to-surface distance, m"),
     Member("objects.glb", "core", None, None, "one mesh per object (node object_<i>), in the object's frame, m"),
     Member("rgb.mp4", "video", None, None, "H.264, yuv420p, GOP at most 8, no B-frames; frame i is time[i]"),
+    Member("depth.mkv", "scene", None, None, "FFV1, 16 bit: z-depth in mm, 0 = unknown; frame i is time[i]"),
+    Member(
+        "masks.mkv",
+        "scene",
+        None,
+        None,
+        "FFV1, 8 bit: 0 nothing, 1..8 the object of slot 0..7, 9 left and 10 right hand with arm; frame i is time[i]",
+    ),
 )
 
 CLIP_FIELDS: dict[str, Any] = {

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from hoiset.errors import SchemaError
 from hoiset.shards.schema import (
     CLIP_FIELDS,
+    DEFAULT_LAYERS,
     KEY_PATTERN,
     MAX_KEY_LENGTH,
     MAX_OBJECTS,
@@ -53,7 +54,7 @@ def validate_sample(sample: Sample, layer_names: tuple[str, ...] | None = None, 
 
     Args:
         sample: Member name -> value.
-        layer_names: Layers whose members must be there; all by default. Members of other layers are not looked at.
+        layer_names: Layers whose members must be there, core and video by default; members of others are not looked at.
         key: The key that it will be written under; by default that of its ``clip.json``.
 
     Raises:
@@ -67,7 +68,7 @@ def mismatches(
     sample: Sample, layer_names: tuple[str, ...] | None = None, *, key: str | None = None
 ) -> Iterator[Mismatch]:
     """All mismatches of a sample; values are judged only when their structure is right. Arguments as above."""
-    wanted = [m for layer in layer_names or layers() for m in members(layer)]
+    wanted = [m for layer in layer_names or DEFAULT_LAYERS for m in members(layer)]
     structure = [*_key_mismatches(sample, key), *(x for m in wanted for x in _member_mismatches(sample, m))]
     extra = set(sample) - {m.name for layer in layers() for m in members(layer)}
     structure += [Mismatch(name, "a member that the schema does not know", "no such member") for name in sorted(extra)]

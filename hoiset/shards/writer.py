@@ -15,7 +15,7 @@ from hoiset.errors import SchemaError
 from hoiset.shards import codec
 from hoiset.shards.atomic import atomic_file, writing
 from hoiset.shards.index import index_row
-from hoiset.shards.schema import Sample, layers, members
+from hoiset.shards.schema import DEFAULT_LAYERS, Sample, members
 from hoiset.shards.validate import validate_sample
 
 Span = tuple[int, int]
@@ -121,7 +121,7 @@ class UnitWriter:
         self.rows: tuple[dict[str, Any], ...] = ()
         self.partition = partition
         self._root = Path(root)
-        self._paths = {layer: shard_path(version, layer, partition, number) for layer in layer_names or layers()}
+        self._paths = {layer: shard_path(version, layer, partition, number) for layer in layer_names or DEFAULT_LAYERS}
         self._rows: dict[str, dict[str, Any]] = {}
         self._tars: dict[str, _Tar] = {}
         self._stack = ExitStack()

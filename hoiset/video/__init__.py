@@ -7,12 +7,15 @@ assumes a constant frame rate.
 
 from hoiset.video.decode import decode_mp4_bytes, iter_frames, read_frames, sample_frames
 from hoiset.video.encode import encode_mp4
+from hoiset.video.lossless import decode_lossless, encode_lossless
 from hoiset.video.probing import VideoProbe, count_frames, probe
 
 __all__ = [
     "VideoProbe",
     "count_frames",
+    "decode_lossless",
     "decode_mp4_bytes",
+    "encode_lossless",
     "encode_mp4",
     "iter_frames",
     "probe",

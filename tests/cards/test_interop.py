@@ -8,7 +8,7 @@ import pytest
 
 from hoiset.cards import finish_version
 from hoiset.shards.features import features_yaml
-from hoiset.shards.schema import layers, members
+from hoiset.shards.schema import DEFAULT_LAYERS, members
 from hoiset.shards.writer import UnitWriter
 from tests.factories import make_recipe, make_sample
 
@@ -62,7 +62,7 @@ def test_datasets_gives_the_schemas_types_and_all_values(hostile: Path, tmp_path
 
 @pytest.mark.parametrize("streaming", [False, True])
 def test_every_layer_and_split_is_a_config_joined_by_key(hostile: Path, tmp_path: Path, streaming: bool) -> None:
-    for layer in layers():
+    for layer in DEFAULT_LAYERS:
         config = "v2" if layer == "core" else f"v2-{layer}"
         loaded = datasets.load_dataset(str(hostile), config, streaming=streaming, cache_dir=str(tmp_path))
         assert set(loaded) == {"train", "test"}
@@ -89,7 +89,7 @@ def test_torch_format_gives_tensors(hostile: Path, tmp_path: Path) -> None:
 
 
 def test_webdataset_reads_the_same_tars(hostile: Path) -> None:
-    for layer in layers():
+    for layer in DEFAULT_LAYERS:
         url = str(hostile / f"data/v2/{layer}/train-00000.tar")
         found = list(webdataset.WebDataset(url, shardshuffle=False).decode())
         for item, sample in zip(found, hostile_samples(), strict=True):

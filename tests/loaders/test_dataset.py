@@ -10,7 +10,7 @@ from hoiset.errors import DatasetError, FilterError, MissingDependency
 from hoiset.loaders import ClipDataset, item_name, load_dataset
 from hoiset.loaders import dataset as dataset_module
 from hoiset.shards.index import read_index
-from hoiset.shards.schema import SCHEMA
+from hoiset.shards.schema import DEFAULT_LAYERS, members
 from hoiset.video import decode_mp4_bytes
 from tests.factories import make_sample
 from tests.fixtures import dataset as dataset
@@ -22,7 +22,7 @@ def test_items_are_the_samples(pristine: Path) -> None:
     assert clips.keys == ["clip_00", "clip_01", "clip_02", "clip_04"]
     for index, item in zip((0, 1, 2, 4), clips, strict=True):
         sample = make_sample(f"clip_{index:02d}", index, 6 + index, index % 3)
-        assert set(item) == {"key"} | {item_name(m.name) for m in SCHEMA}
+        assert set(item) == {"key"} | {item_name(m.name) for layer in DEFAULT_LAYERS for m in members(layer)}
         assert item["key"] == item["clip"]["key"] == sample["clip.json"]["key"]
         for name, value in sample.items():
             if isinstance(value, np.ndarray):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hoiset.errors import SchemaError
-from hoiset.shards.schema import layers, members
+from hoiset.shards.schema import DEFAULT_LAYERS, members
 from hoiset.shards.writer import ShardRecord, UnitWriter, write_shard
 from tests.factories import make_sample
 
@@ -26,7 +26,7 @@ def test_equal_samples_give_equal_bytes(tmp_path: Path) -> None:
     write_unit(tmp_path / "1")
     write_unit(tmp_path / "2")
     assert files(tmp_path / "1") == files(tmp_path / "2")
-    assert set(files(tmp_path / "1")) == {f"data/v2/{layer}/train-00000.tar" for layer in layers()}
+    assert set(files(tmp_path / "1")) == {f"data/v2/{layer}/train-00000.tar" for layer in DEFAULT_LAYERS}
 
 
 def test_tar_is_plain_and_ordered(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_rows_point_at_every_member(tmp_path: Path) -> None:
     assert [row["key"] for row in unit.rows] == ["b", "a"]
     for row in unit.rows:
         assert json.loads(json.dumps(row)) == row
-        assert {m["member"] for m in row["members"]} == {m.name for layer in layers() for m in members(layer)}
+        assert {m["member"] for m in row["members"]} == {m.name for layer in DEFAULT_LAYERS for m in members(layer)}
 
 
 def test_a_bad_sample_costs_itself_only(tmp_path: Path) -> None:

@@ -18,11 +18,12 @@ from hoiset.builder.studio.clip import StudioClip, render_clip
 from hoiset.builder.studio.params import StudioParams
 from hoiset.builder.studio.truth import clip_key
 from hoiset.errors import SourceError
-from hoiset.shards.schema import SCHEMA, Sample
+from hoiset.shards.schema import DEFAULT_LAYERS, Sample, members
 
 STUDIO_VERSION = "1"
 _VIDEO = "rgb.mp4"
 _SCENE = "scene.npz"
+_MEMBERS = tuple(m for layer in DEFAULT_LAYERS for m in members(layer))
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def write_clip(folder: Path, clip: StudioClip) -> None:
 
 
 def _fill(folder: Path, clip: StudioClip) -> None:
-    for member in SCHEMA:
+    for member in _MEMBERS:
         value = clip.truth[member.name]
         if member.is_array:
             np.save(folder / member.name, value, allow_pickle=False)
@@ -109,7 +110,7 @@ def read_clip(folder: Path) -> StoredClip:
     """
     truth: dict[str, Any] = {}
     try:
-        for member in SCHEMA:
+        for member in _MEMBERS:
             path = folder / member.name
             if member.is_array:
                 truth[member.name] = np.load(path, allow_pickle=False)
