@@ -57,11 +57,12 @@ def minimum_jerk(x: Float[np.ndarray, "*B"]) -> Float[np.ndarray, "*B"]:
     return x**3 * (10.0 - 15.0 * x + 6.0 * x**2)
 
 
-def plan_motion(
+def plan_over(
     hand: Hand,
     prop: Prop,
     stage: Stage,
-    params: StudioParams,
+    time: Float[np.ndarray, "T"],
+    duration_s: float,
     rng: np.random.Generator,
     layouts: int = 6,
     attempts: int = 3,
@@ -74,7 +75,8 @@ def plan_motion(
         hand: The right hand.
         prop: The object.
         stage: Camera and table.
-        params: Frame rate and duration.
+        time: (T,) s.
+        duration_s: Over which the phases are spread, s.
         rng: Source of the layout.
         layouts: How many layouts are surveyed.
         attempts: How many of them, best first, are played through until one is good.
@@ -83,7 +85,6 @@ def plan_motion(
         The motion with the least cost.
     """
     planner, field, light = GraspPlanner(hand), DistanceField(prop), hand.thinned(9)
-    time = np.arange(params.n_frames) / params.rate_hz
     camera = invert(stage.T_camera_world)[:3, 3]
     surveys = []
     for _ in range(max(layouts, attempts)):
@@ -94,7 +95,7 @@ def plan_motion(
     best: tuple[float, Motion] | None = None
     for layout, poses in surveys[:attempts]:
         for grasp in planner.plan(prop, field, poses)[:2]:
-            motion = _perform(light, prop, stage, layout, grasp, time, params.duration_s)
+            motion = _perform(light, prop, stage, layout, grasp, time, duration_s)
             cost = grasp.score + _faults(light, field, stage, motion)
             if best is None or cost < best[0]:
                 best = (cost, motion)
@@ -103,6 +104,11 @@ def plan_motion(
     if best is None:
         raise ValueError(f"no grasp was tried: expected attempts >= 1, found {attempts}")
     return best[1]
+
+
+def plan_motion(hand: Hand, prop: Prop, stage: Stage, params: StudioParams, rng: np.random.Generator) -> Motion:
+    """:func:`plan_over` the frames that ``params`` ask for."""
+    return plan_over(hand, prop, stage, np.arange(params.n_frames) / params.rate_hz, params.duration_s, rng)
 
 
 @dataclass(frozen=True)
