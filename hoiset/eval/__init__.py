@@ -1,0 +1,1 @@
+"""Measures a finished dataset against ground truth; never imports the builder."""
