@@ -1,20 +1,21 @@
-"""Things to handle: mug, box, bottle and bowl as closed meshes with a texture.
+"""Things to handle, as closed meshes with a texture: twelve families, and lids with what they close.
 
-**Convention:** the object's frame has its origin at the centre of the bounding box and z up when it stands, m.
+**Convention:** the object's frame has its origin at the centre of the bounding box and z up when it stands or lies on a
+table, m.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
-from hoiset.builder.studio.params import ObjectKind
-from hoiset.builder.studio.shapes import revolved_polygon, rounded_box, smooth_min, torus
+from hoiset.builder.studio import tools, vessels
+from hoiset.builder.studio.forms import Form, Hold, Opening
 from hoiset.builder.studio.surface_nets import Mesh, Sdf, closed_mesh_from_sdf
-from hoiset.builder.studio.texture import Texture, print_texture, srgb
+from hoiset.builder.studio.texture import Texture
 
 
 @dataclass(frozen=True)
@@ -22,113 +23,92 @@ class Prop:
     """One object.
 
     Attributes:
-        kind: Its noun.
+        kind: Its family; a noun with ``_`` for a space.
         mesh: Closed mesh in the object's frame.
         sdf: Signed distance to it in the object's frame (negative inside), m.
         texture: Linear RGB of points on its surface, object frame.
         gloss: Strength of its highlight.
         extent_m: (3,) size of its bounding box.
         grip_radius_m: Half the width that a hand has to span, m; for a bowl, half its wall.
+        holds: Parts that a hand can take, the usual one first, object frame.
+        opening: Its mouth if it is hollow, object frame.
+        tip: (3,) where a tool touches what it works on, object frame.
+        seat: (3,) of a lid: the point that is at the centre of the opening when it is closed, object frame.
     """
 
-    kind: ObjectKind
+    kind: str
     mesh: Mesh
     sdf: Sdf
     texture: Texture
     gloss: float
     extent_m: Float[np.ndarray, "3"]
     grip_radius_m: float
+    holds: tuple[Hold, ...] = ()
+    opening: Opening | None = None
+    tip: Float[np.ndarray, "3"] | None = None
+    seat: Float[np.ndarray, "3"] | None = None
+
+    @property
+    def noun(self) -> str:
+        """Its name in a sentence."""
+        return self.kind.replace("_", " ")
 
 
-def build_prop(kind: ObjectKind, rng: np.random.Generator, spacing_m: float = 0.0025) -> Prop:
+def build_prop(kind: str, rng: np.random.Generator, *, spacing: float = 1.0, fits: Prop | None = None) -> Prop:
     """Model one object of random size, proportion and texture.
 
     Args:
-        kind: What it is.
+        kind: One of ``OBJECT_KINDS`` or ``PART_KINDS``.
         rng: Source of its size and looks.
-        spacing_m: Grid spacing of its mesh.
+        spacing: Factor on the grid spacing of its mesh.
+        fits: What a ``lid`` closes.
+
+    Raises:
+        ValueError: No such kind, or a lid without an opening to fit.
     """
-    makers: dict[str, Callable[[np.random.Generator], tuple[Sdf, np.ndarray, float]]] = {
-        "mug": _mug,
-        "box": _box,
-        "bottle": _bottle,
-        "bowl": _bowl,
-    }
-    sdf, half, grip = makers[kind](rng)
-    axes = [np.arange(-h - 3 * spacing_m, h + 5 * spacing_m, spacing_m) for h in half]
-    mesh = closed_mesh_from_sdf(sdf, (axes[0], axes[1], axes[2]))
+    form = _form(kind, rng, fits)
+    steps = [s * spacing for s in form.spacing_m]
+    x, y, z = (np.arange(-h - 3 * s, h + 5 * s, s) for h, s in zip(form.half_m, steps, strict=True))
+    mesh = closed_mesh_from_sdf(form.sdf, (x, y, z))
     low, high = mesh.vertices.min(0), mesh.vertices.max(0)
     centre = (low + high) / 2
-    centred = Mesh(mesh.vertices - centre, mesh.faces)
-    base = srgb(*rng.integers(110, 245, 3))
-    accent = srgb(
-        *np.roll(
-            [int(rng.integers(150, 240)), int(rng.integers(30, 120)), int(rng.integers(20, 200))], int(rng.integers(3))
-        )
+    opening = form.opening and replace(form.opening, centre=form.opening.centre - centre)
+    return Prop(
+        kind=kind,
+        mesh=Mesh(mesh.vertices - centre, mesh.faces),
+        sdf=lambda p: form.sdf(p + centre),
+        texture=lambda p: form.texture(p + centre),
+        gloss=form.gloss,
+        extent_m=high - low,
+        grip_radius_m=form.grip_radius_m,
+        holds=tuple(replace(hold, centre=hold.centre - centre) for hold in form.holds),
+        opening=opening,
+        tip=None if form.tip is None else form.tip - centre,
+        seat=None if form.seat is None else form.seat - centre,
     )
-    pattern = print_texture(rng, base, accent)
-    unroll = _unroll_box(half) if kind == "box" else _unroll_round(float(half[1]))
-
-    def texture(p: np.ndarray) -> np.ndarray:
-        return pattern(unroll(p))
-
-    gloss = {"mug": 0.5, "bowl": 0.45, "bottle": 0.4, "box": 0.08}[kind]
-    return Prop(kind, centred, lambda p: sdf(p + centre), texture, gloss, high - low, grip)
 
 
-def _mug(rng: np.random.Generator) -> tuple[Sdf, np.ndarray, float]:
-    r, h, wall = rng.uniform(0.034, 0.041), rng.uniform(0.085, 0.105), 0.0055
-    z = h / 2
-    profile = np.array([[0, -z], [r, -z], [r, z], [r - wall, z], [r - wall, -z + 0.008], [0, -z + 0.008]])
-    ring = (rng.uniform(0.020, 0.025), h * rng.uniform(0.27, 0.33))
-
-    def sdf(p: np.ndarray) -> np.ndarray:
-        body = revolved_polygon(p, profile) - 0.0005
-        handle = torus(p, np.array([r + 0.002, 0.0, 0.0]), ring, 0.0055)
-        inside = np.hypot(p[..., 0], p[..., 1]) - (r - 0.003)
-        return smooth_min(body, np.maximum(handle, -inside), 0.003)
-
-    return sdf, np.array([r + ring[0] + 0.01, r + 0.002, z + 0.002]), r
-
-
-def _box(rng: np.random.Generator) -> tuple[Sdf, np.ndarray, float]:
-    half = np.array([rng.uniform(0.035, 0.055), rng.uniform(0.024, 0.033), rng.uniform(0.045, 0.075)])
-    return (lambda p: rounded_box(p, half, 0.003)), half, float(half[1])
-
-
-def _bottle(rng: np.random.Generator) -> tuple[Sdf, np.ndarray, float]:
-    r, h, neck = rng.uniform(0.030, 0.036), rng.uniform(0.17, 0.21), rng.uniform(0.012, 0.014)
-    z, shoulder = h / 2, rng.uniform(0.62, 0.70)
-    top, start = z - 0.022, -z + h * shoulder
-    t = np.linspace(0.0, 1.0, 7)[1:]
-    curve = np.stack([neck + (r - neck) * (0.5 + 0.5 * np.cos(np.pi * t)), start + (top - 0.018 - start) * t], -1)
-    cap = neck + 0.003
-    profile = np.concatenate([[[0, -z], [r, -z], [r, start]], curve, [[neck, top], [cap, top], [cap, z], [0, z]]])
-    return (lambda p: revolved_polygon(p, profile) - 0.001), np.array([r, r, z]) + 0.002, r
-
-
-def _bowl(rng: np.random.Generator) -> tuple[Sdf, np.ndarray, float]:
-    r, h, wall = rng.uniform(0.060, 0.072), rng.uniform(0.050, 0.060), 0.0058
-    foot, z = r * 0.45, h / 2
-    t = np.linspace(0.0, np.pi / 2, 9)
-    outer = np.stack([foot + (r - foot) * np.sin(t), z - (h - 0.006) * np.cos(t)], -1)
-    inner = np.stack([foot + (r - wall - foot) * np.sin(t), z - (h - 0.006 - wall) * np.cos(t)], -1)[::-1]
-    profile = np.concatenate([[[0, -z], [foot, -z]], outer, inner, [[0, inner[-1, 1]]]])
-    return (lambda p: revolved_polygon(p, profile) - 0.0006), np.array([r, r, z]) + 0.002, wall / 2
-
-
-def _unroll_round(radius_m: float) -> Texture:
-    def unroll(p: np.ndarray) -> np.ndarray:
-        return np.stack([np.arctan2(p[:, 0], -p[:, 1]) * radius_m, p[:, 2]], -1)
-
-    return unroll
-
-
-def _unroll_box(half_m: np.ndarray) -> Texture:
-    def unroll(p: np.ndarray) -> np.ndarray:
-        face = np.argmax(np.abs(p) / half_m, axis=-1)
-        u = np.where(face == 0, p[:, 1], p[:, 0])
-        v = np.where(face == 2, p[:, 1], p[:, 2])
-        return np.stack([u, v + 0.004 * face], -1)
-
-    return unroll
+def _form(kind: str, rng: np.random.Generator, fits: Prop | None) -> Form:
+    makers: dict[str, Callable[[np.random.Generator], Form]] = {
+        "mug": vessels.mug,
+        "box": tools.box,
+        "bottle": vessels.bottle,
+        "bowl": vessels.bowl,
+        "can": vessels.can,
+        "book": tools.book,
+        "spoon": tools.spoon,
+        "knife": tools.knife,
+        "plate": vessels.plate,
+        "ball": tools.ball,
+        "spray_bottle": tools.spray_bottle,
+        "pan": vessels.pan,
+        "pot": vessels.pot,
+        "jar": vessels.jar,
+    }
+    if kind == "lid":
+        if fits is None or fits.opening is None:
+            raise ValueError("found no opening for the lid; give the pot or jar that it closes as `fits`")
+        return vessels.lid(rng, fits.opening)
+    if kind not in makers:
+        raise ValueError(f"found kind {kind!r}, expected one of {', '.join(makers)} or lid")
+    return makers[kind](rng)

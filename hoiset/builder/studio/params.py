@@ -1,13 +1,20 @@
 """Parameters of the studio."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from hoiset.builder.params import Params
 
-ObjectKind = Literal["mug", "box", "bottle", "bowl"]
-OBJECT_KINDS: tuple[ObjectKind, ...] = ("mug", "box", "bottle", "bowl")
+ObjectKind = Literal[
+    "mug", "box", "bottle", "bowl", "can", "book", "spoon", "knife", "plate", "ball", "spray_bottle", "pan"
+]
+OBJECT_KINDS: tuple[ObjectKind, ...] = get_args(ObjectKind)
+"""The families of things."""
+PART_KINDS = ("pot", "jar", "lid")
+"""Things that come in pairs: a lid is made to fit the pot or jar before it."""
+DEMO_KINDS: tuple[ObjectKind, ...] = OBJECT_KINDS[:4]
+"""What a clip shows unless its parameters ask for more."""
 
 
 class StudioParams(Params):
