@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hoiset.builder.engine.cache import digest_json
+from hoiset.builder.oracle import OracleParams
 from hoiset.builder.params import Params
 from hoiset.builder.reconstruct.pipeline import ReconstructParams
 from hoiset.builder.screen import ScreenParams
@@ -64,6 +65,7 @@ class Recipe(Params):
         profile: Which backends run.
         layers: Layers that are written.
         clips_per_shard: At most so many clips in one tar.
+        oracle: Ground truth that is fed to stages, to measure the others.
     """
 
     name: str = Field(pattern=f"^{KEY_PATTERN}$")
@@ -76,6 +78,7 @@ class Recipe(Params):
     screen: ScreenParams = ScreenParams()
     reconstruct: ReconstructParams = ReconstructParams()
     verify: VerifyParams = VerifyParams()
+    oracle: OracleParams = OracleParams()
 
     @field_validator("layers")
     @classmethod

@@ -12,9 +12,10 @@ from typing import Any
 import hoiset
 from hoiset.builder.engine.cache import StageCache, digest_file
 from hoiset.builder.engine.local import Handler, HandlerFactory
+from hoiset.builder.oracle import Oracle
 from hoiset.builder.recipe import Recipe
 from hoiset.builder.reconstruct.backends.base import HandDetector
-from hoiset.builder.reconstruct.pipeline import Backends, ReconstructParams, reconstruct_clip
+from hoiset.builder.reconstruct.pipeline import Backends, reconstruct_clip
 from hoiset.builder.records import Candidate, Clip, SourceVideo
 from hoiset.builder.screen import ScreenParams, screen_video
 from hoiset.shards.schema import Sample
@@ -41,12 +42,13 @@ class Stages:
 
     Attributes:
         screen: Pass 1 of one video.
-        reconstruct: Pass 2 of one clip; its last argument is what the clip's provenance begins with.
+        reconstruct: Pass 2 of one clip, as :func:`hoiset.builder.reconstruct.pipeline.reconstruct_clip`; ``given`` is
+            passed only where a recipe feeds ground truth.
         backends: Profile -> the models, opened once per process.
     """
 
     screen: Callable[[SourceVideo, HandDetector, ScreenParams], tuple[Candidate, ...]] = screen_video
-    reconstruct: Callable[[Clip, Backends, ReconstructParams, StageCache, dict[str, Any]], Sample] = reconstruct_clip
+    reconstruct: Callable[..., Sample] = reconstruct_clip
     backends: Callable[[str], AbstractContextManager[Backends]] = open_backends
 
 
@@ -85,12 +87,13 @@ def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache) -> Iterator
         "recipe_digest": recipe.digest,
         "profile": recipe.profile,
     }
+    known = {"given": Oracle(recipe.oracle)} if recipe.oracle.feed else {}
     with stages.backends(recipe.profile) as backends:
 
         def handle(task: SourceVideo | Clip) -> Judged | Made:
             if isinstance(task, SourceVideo):
                 return Judged(stages.screen(task, backends.hands, recipe.screen), _digest_or_blank(task.path))
-            sample = stages.reconstruct(task, backends, recipe.reconstruct, cache, dict(provenance))
+            sample = stages.reconstruct(task, backends, recipe.reconstruct, cache, dict(provenance), **known)
             return Made(sample, tuple(_describe(getattr(backends, field.name)) for field in fields(backends)))
 
         yield handle

@@ -49,7 +49,7 @@ def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _framed_names() -> set[str]:
     """Item names of the members that have a frame axis."""
-    return {item_name(m.name) for m in SCHEMA if m.name.endswith(".mp4") or (m.shape and m.shape[0] == "T")}
+    return {item_name(m.name) for m in SCHEMA if m.name.endswith((".mp4", ".mkv")) or (m.shape and m.shape[0] == "T")}
 
 
 def _stack(values: list[Any], length: int, pad: float, name: str) -> Any:

@@ -59,7 +59,11 @@ class _Observed:
 
 
 def reconstruct_hands(
-    detections: HandDetections, camera: Camera, time: Float[np.ndarray, "T"], params: HandParams
+    detections: HandDetections,
+    camera: Camera,
+    time: Float[np.ndarray, "T"],
+    params: HandParams,
+    palm_depth_m: Float[np.ndarray, "T 2"] | None = None,
 ) -> Hands:
     """Reconstruct both hands of a clip.
 
@@ -68,6 +72,7 @@ def reconstruct_hands(
         camera: Its intrinsics.
         time: (T,) s, strictly increasing.
         params: See :class:`HandParams`.
+        palm_depth_m: (T, 2) mean z-depth of each palm's joints, m, where it is known from elsewhere; else NaN.
 
     Returns:
         The hands; observed, filled and absent frames are marked. Bone lengths are those of one person: constant over
@@ -78,7 +83,8 @@ def reconstruct_hands(
     seen = [_reject_outliers(_gather(detections, tracks.slot[:, side]), time, params) for side in (0, 1)]
     pixels, world = (np.concatenate([getattr(s, name)[s.valid] for s in seen]) for name in ("pixels", "world_m"))
     lengths = estimate_lengths(pixels, world, camera.K, params.lifting)
-    hands = [_reconstruct_one(s, camera, time, lengths, params) for s in seen]
+    told = np.full((len(time), 2), np.nan) if palm_depth_m is None else palm_depth_m
+    hands = [_reconstruct_one(s, told[:, side], camera, time, lengths, params) for side, s in enumerate(seen)]
     joints, joints_2d, source, score = (np.stack(parts, axis=1) for parts in zip(*hands, strict=True))
     wrist = np.stack([wrist_frame(joints[:, side], left=side == 0) for side in (0, 1)], axis=1)
     return Hands(joints, joints_2d, wrist, source.astype(np.uint8), score, tracks.fallbacks)
@@ -112,7 +118,7 @@ def _reject_outliers(seen: _Observed, time: np.ndarray, params: HandParams) -> _
 
 
 def _reconstruct_one(
-    seen: _Observed, camera: Camera, time: np.ndarray, lengths: np.ndarray, params: HandParams
+    seen: _Observed, told_depth: np.ndarray, camera: Camera, time: np.ndarray, lengths: np.ndarray, params: HandParams
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Joints, joints in the image, source and score of one hand."""
     n, valid = len(time), seen.valid
@@ -124,6 +130,7 @@ def _reconstruct_one(
     first = lift(pixels, world, camera.K, lengths, params.lifting)
     depth, trust = palm_depth(first, pixels, world, camera.K, lengths, params.lifting)
     depth = _smooth_depth(depth, time[valid], trust * seen.score[valid], params)
+    depth = np.where(np.isnan(told_depth[valid]), depth, told_depth[valid])
     joints[valid] = lift(pixels, world, camera.K, lengths, params.lifting, depth)
     score = seen.score * _inside(seen.pixels, camera)
     for a, b in short_gaps(time, valid, max_gap_s=params.max_gap_s):

@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from hoiset.builder.reconstruct.depth_pose import pose_by_depth
 from hoiset.builder.reconstruct.interaction import Grasp, interact
 from hoiset.builder.reconstruct.objects.anchors import find_anchors
 from hoiset.builder.reconstruct.objects.discover import discover
 from hoiset.builder.reconstruct.objects.evidence import confidence as track_confidence
+from hoiset.builder.reconstruct.objects.given_masks import tracks_of_masks
 from hoiset.builder.reconstruct.objects.params import ObjectParams
 from hoiset.builder.reconstruct.objects.people import PeopleMasks
 from hoiset.builder.reconstruct.objects.scene import Scene, build_scene
@@ -60,6 +62,8 @@ def reconstruct_objects(
     camera: Camera,
     people: PeopleMasks | None,
     params: ObjectParams,
+    masks: UInt8[np.ndarray, "T H W"] | None = None,
+    depth_m: Float[np.ndarray, "T H W"] | None = None,
 ) -> Objects:
     """Find, follow, shape and pose the objects of a clip, and judge what hands do with them.
 
@@ -70,6 +74,8 @@ def reconstruct_objects(
         camera: Of the clip's own resolution.
         people: Where people are, if a model says so.
         params: Thresholds.
+        masks: Visible pixels of object i as i + 1, where they are known; then none are looked for.
+        depth_m: z-depth, NaN where unknown; then it says how far objects are and how they turn, not the hand.
     """
     shrink = rgb.shape[2] / camera.width
     joints_2d = (hands.joints_2d.astype(np.float64) + 0.5) * shrink - 0.5
@@ -79,12 +85,15 @@ def reconstruct_objects(
     K[0, 0], K[1, 1] = K[0, 0] * shrink, K[1, 1] * shrink
     K[:2, 2] = (K[:2, 2] + 0.5) * shrink - 0.5
     scene = build_scene(rgb, time, joints_2d, params)
-    search = find_anchors(rgb, joints_2d, scene.size_px, scene.states, scene.plate, people, params)
-    tracks, dropped = discover(scene, search)
+    if masks is None:
+        search = find_anchors(rgb, joints_2d, scene.size_px, scene.states, scene.plate, people, params)
+        tracks, dropped = discover(scene, search)
+    else:
+        tracks, dropped = tracks_of_masks(scene, masks)
     joints = hands.joints.astype(np.float64)
     posed: list[PosedObject] = []
     for track in tracks:
-        obj = pose_object(scene, track, K, joints)
+        obj = pose_object(scene, track, K, joints) if depth_m is None else pose_by_depth(scene, track, K, depth_m)
         if obj is None:
             dropped = (*dropped, ("followed object", "no_depth_from_a_hand"))
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import cv2
@@ -14,6 +14,7 @@ from hoiset.builder.engine.cache import StageCache, digest_file, digest_json
 from hoiset.builder.params import Params
 from hoiset.builder.reconstruct.backends.base import HandDetector, PersonSegmenter
 from hoiset.builder.reconstruct.camera import CameraParams, estimate_camera
+from hoiset.builder.reconstruct.given import Given, GivenSource
 from hoiset.builder.reconstruct.hands import HandParams, reconstruct_hands
 from hoiset.builder.reconstruct.object_stage import from_arrays, reconstruct_objects, to_arrays
 from hoiset.builder.reconstruct.objects.params import ObjectParams
@@ -73,7 +74,12 @@ class Backends:
 
 
 def reconstruct_clip(
-    clip: Clip, backends: Backends, params: ReconstructParams, cache: StageCache, provenance: dict[str, Any]
+    clip: Clip,
+    backends: Backends,
+    params: ReconstructParams,
+    cache: StageCache,
+    provenance: dict[str, Any],
+    given: GivenSource | None = None,
 ) -> Sample:
     """Reconstruct one clip.
 
@@ -83,6 +89,7 @@ def reconstruct_clip(
         params: Parameters of every stage.
         cache: Results of earlier runs.
         provenance: ``hoiset``, ``recipe``, ``recipe_digest``, ``profile`` of the build.
+        given: What is known of clips from elsewhere; it replaces what the stages would have estimated.
 
     Returns:
         A sample with every member of the core and video layers.
@@ -93,20 +100,33 @@ def reconstruct_clip(
     """
     source = digest_json([_digest_video(clip), clip.start_s, clip.end_s])
     frames = decode_clip(clip, params.video)
-    detections, detect = _detect(frames, source, backends.hands, params, cache)
-    camera = _camera(clip, frames, detections, params)
-    known = digest_json([clip.video.focal_px, clip.video.gravity, params.camera.model_dump(mode="json")])
-    hands, lift = _hands(detections, camera, frames.time, [detect.digest, known], params, cache)
+    known = given(clip, frames.start_s + frames.time, frames.size) if given else Given()
+    if known.detections is None:
+        detections, detect = _detect(frames, source, backends.hands, params, cache)
+    else:
+        detections, detect = known.detections, StageRecord("detect_hands", "", known.name, known.digest)
+    camera = known.camera or _camera(clip, frames, detections, params)
+    if known.hands is None:
+        about = digest_json([clip.video.focal_px, clip.video.gravity, params.camera.model_dump(mode="json")])
+        inputs = [detect.digest, about, known.digest]
+        hands, lift = _hands(detections, camera, frames.time, inputs, params, cache, known.palm_depth_m)
+    else:
+        hands, lift = known.hands, StageRecord("hands", "", known.name, known.digest)
     frames = _shrink(frames, params.objects.work_short_side_px)
     people, persons = _people(frames, source, backends.person, params, cache)
     arrays, digest = cache.run(
         "objects",
         OBJECTS_VERSION,
         params.objects,
-        [source, lift.digest, persons.digest],
-        lambda: to_arrays(reconstruct_objects(frames.rgb, frames.time, hands, camera, people, params.objects)),
+        [source, lift.digest, persons.digest, known.digest],
+        lambda: to_arrays(
+            reconstruct_objects(
+                frames.rgb, frames.time, hands, camera, people, params.objects, known.masks, known.depth_m
+            )
+        ),
     )
-    stages = (detect, lift, persons, StageRecord("objects", OBJECTS_VERSION, "static_camera", digest))
+    backend = "static_camera" if known.masks is None and known.depth_m is None else f"static_camera, {known.name}"
+    stages = (detect, lift, persons, StageRecord("objects", OBJECTS_VERSION, backend, digest))
     time = frames.time
     del frames
     rgb_mp4 = _encode(clip, time, params.video)
@@ -139,11 +159,13 @@ class ClipFrames:
     Attributes:
         rgb: (T, h, w, 3) uint8.
         time: (T,) s from the clip's start.
+        start_s: Time of the first frame in the file.
         size: (width, height) of the stored clip, px.
     """
 
     rgb: np.ndarray
     time: np.ndarray
+    start_s: float
     size: tuple[int, int]
 
 
@@ -161,7 +183,8 @@ def decode_clip(clip: Clip, params: VideoParams) -> ClipFrames:
     if len(decoded) < 2:
         raise ClipError("too_short", f"{len(decoded)} frame")
     time = np.array([t for t, _ in decoded], np.float64)
-    return ClipFrames(np.stack([rgb for _, rgb in decoded]), time - time[0], (first.shape[1], first.shape[0]))
+    size = (first.shape[1], first.shape[0])
+    return ClipFrames(np.stack([rgb for _, rgb in decoded]), time - time[0], float(time[0]), size)
 
 
 def _shrink(frames: ClipFrames, short_side_px: int) -> ClipFrames:
@@ -171,7 +194,7 @@ def _shrink(frames: ClipFrames, short_side_px: int) -> ClipFrames:
         return frames
     size = (round(width * shrink), round(height * shrink))
     rgb = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames.rgb])
-    return ClipFrames(rgb, frames.time, frames.size)
+    return replace(frames, rgb=rgb)
 
 
 def _encode(clip: Clip, time: np.ndarray, params: VideoParams) -> bytes:
@@ -226,9 +249,10 @@ def _hands(
     inputs: list[str],
     params: ReconstructParams,
     cache: StageCache,
+    palm_depth_m: np.ndarray | None,
 ) -> tuple[Hands, StageRecord]:
     def compute() -> dict[str, np.ndarray]:
-        hands = asdict(reconstruct_hands(detections, camera, time, params.hands))
+        hands = asdict(reconstruct_hands(detections, camera, time, params.hands, palm_depth_m))
         hands["fallbacks"] = np.array(hands["fallbacks"], dtype=np.str_)
         return hands
 

@@ -71,23 +71,26 @@ def pose_object(
     depth = reference / _steady_scale(scene, track)
     focal = 0.5 * (K[0, 0] + K[1, 1])
     mesh = inflate_silhouette(track.mask, track.image, reference / focal, scene.params.thickness_prior_m)
-    centre = _box_centre(track)
+    centre = box_centre(track)
     position = unproject(K, track.affine[:, :, :2] @ centre + track.affine[:, :, 2], depth)
     turn = np.arctan2(track.affine[:, 1, 0], track.affine[:, 0, 0])
     present = np.isfinite(turn)
     R = np.full((len(turn), 3, 3), np.nan)
     R[present] = Rotation.from_euler("z", turn[present][:, None]).as_matrix()
     R = _tilt(scene, track, K, mesh, centre, reference, R, position)
-    pose = _smooth(scene, track, R, position)
-    source = np.select(
-        [~present, track.cue == Cue.STANDING, track.cue == Cue.HAND, track.cue == Cue.LOST],
+    return PosedObject(track, mesh, smooth_pose(scene, track, R, position), pose_sources(track), depth_source)
+
+
+def pose_sources(track: ObjectTrack) -> UInt8[np.ndarray, "T"]:
+    """What each frame's pose rests on, :class:`hoiset.shards.schema.ObjectSource`."""
+    return np.select(
+        [~np.isfinite(track.affine[:, 0, 0]), track.cue == Cue.STANDING, track.cue == Cue.HAND, track.cue == Cue.LOST],
         [ObjectSource.ABSENT, ObjectSource.STATIC_LOCKED, ObjectSource.HAND_BOUND, ObjectSource.INFILLED],
         ObjectSource.OBSERVED,
     ).astype(np.uint8)
-    return PosedObject(track, mesh, pose, source, depth_source)
 
 
-def _box_centre(track: ObjectTrack) -> np.ndarray:
+def box_centre(track: ObjectTrack) -> np.ndarray:
     """Centre of the template silhouette's box, px: where the mesh has its origin."""
     y, x = np.nonzero(track.mask)
     return np.array([(x.min() + x.max()) / 2, (y.min() + y.max()) / 2])
@@ -183,7 +186,9 @@ def _residual(points: np.ndarray, pixels: np.ndarray, K: np.ndarray, rvec: np.nd
     return float(np.median(np.linalg.norm(projected[:, 0] - pixels, axis=1)))
 
 
-def _smooth(scene: Scene, track: ObjectTrack, R: np.ndarray, position: np.ndarray) -> np.ndarray:
+def smooth_pose(
+    scene: Scene, track: ObjectTrack, R: Float[np.ndarray, "T 3 3"], position: Float[np.ndarray, "T 3"]
+) -> Float[np.ndarray, "T 4 4"]:
     """Smooth moving spans in space and on SO(3) without lag; standing spans keep exactly one pose."""
     T = len(position)
     present = np.isfinite(position).all(1)

@@ -11,7 +11,7 @@ from hoiset.builder.reconstruct.objects.params import ObjectParams
 from hoiset.builder.reconstruct.package import StageRecord, make_sample, quality
 from hoiset.builder.records import Clip, Hands, SourceVideo
 from hoiset.shards.glb import decode_objects
-from hoiset.shards.schema import SCHEMA, HandSource
+from hoiset.shards.schema import DEFAULT_LAYERS, HandSource, members
 from hoiset.shards.validate import validate_sample
 
 PROVENANCE = {"hoiset": "1", "recipe": "v2", "recipe_digest": "0" * 8, "profile": "cpu"}
@@ -57,7 +57,7 @@ def sample_of(shot, hands, objects, clip=CLIP, camera=None):
 def test_a_full_sample_is_valid_and_has_every_member(carry, objects):
     sample = sample_of(carry, carry.hands, objects)
     validate_sample(sample, key="clip_00")
-    assert set(sample) == {m.name for m in SCHEMA}
+    assert set(sample) == {m.name for layer in DEFAULT_LAYERS for m in members(layer)}
     assert np.allclose(sample["object_pose.npy"][:, 0], objects.pose[:, 0], equal_nan=True)
     assert np.isnan(sample["object_pose.npy"][:, 1:]).all()
     assert np.allclose(sample["hand_joints.npy"], carry.joints, equal_nan=True, atol=1e-6)

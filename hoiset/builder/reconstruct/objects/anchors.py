@@ -32,6 +32,7 @@ class Anchor:
         arrives: Hand that brought it at ``first``; -1 if none did.
         image: (H, W, 3) uint8, a clean picture of that span.
         histogram: (B,) colour histogram of the silhouette, sums to 1.
+        seen: (T, H, W) its visible pixels in every frame, where they are known from elsewhere.
     """
 
     mask: Bool[np.ndarray, "H W"]
@@ -41,6 +42,7 @@ class Anchor:
     arrives: int
     image: UInt8[np.ndarray, "H W 3"]
     histogram: Float[np.ndarray, "B"]
+    seen: Bool[np.ndarray, "T H W"] | None = None
 
     @property
     def area(self) -> int:
@@ -88,7 +90,7 @@ def find_anchors(
         mask = cv2.resize(region.astype(np.uint8), (rgb.shape[2], rgb.shape[1]), interpolation=cv2.INTER_LINEAR) > 0
         f0, f1 = int(states.frame_index[first]), int(states.frame_index[last])
         what = _describe(mask, f0, f1)
-        hand_out, hand_in = _touching_hands(mask, f0, f1, len(rgb), joints_2d, size_px, states, params)
+        hand_out, hand_in = touching_hands(mask, f0, f1, len(rgb), joints_2d, size_px, states, params)
         if hand_out < 0 and hand_in < 0:
             continue
         reason = _why_not(mask, f0, f1, hand_out, hand_in, joints_2d, size_px, params)
@@ -97,7 +99,7 @@ def find_anchors(
         if reason:
             rejected.append((what, reason))
             continue
-        image = _clean_picture(rgb, mask, f0, f1, joints_2d)
+        image = clean_picture(rgb, mask, f0, f1, joints_2d)
         if _is_lighter_plate(image, plate.rgb, mask, params):
             rejected.append((what, "is_a_change_of_light"))
             continue
@@ -171,7 +173,7 @@ def _whole_span(region: np.ndarray, first: int, last: int, states: PixelStates) 
     return first, last
 
 
-def _touching_hands(
+def touching_hands(
     mask: np.ndarray,
     first: int,
     last: int,
@@ -233,7 +235,7 @@ def _is_lighter_plate(image: np.ndarray, plate_rgb: np.ndarray, mask: np.ndarray
     return hue < 0.7 * params.colour_change and 0.0 < float(difference[:, 0].mean()) < 3.0 * params.colour_change
 
 
-def _clean_picture(rgb: np.ndarray, mask: np.ndarray, first: int, last: int, joints_2d: np.ndarray) -> np.ndarray:
+def clean_picture(rgb: np.ndarray, mask: np.ndarray, first: int, last: int, joints_2d: np.ndarray) -> np.ndarray:
     """Median of up to five frames of the span in which hands are farthest from the silhouette."""
     frames = np.unique(np.linspace(first, last, 15).astype(int))
     gap = gap_to_mask(joints_2d[frames], mask.astype(np.uint8))

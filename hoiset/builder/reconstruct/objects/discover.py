@@ -33,7 +33,7 @@ def discover(scene: Scene, search: AnchorSearch) -> tuple[tuple[ObjectTrack, ...
     for anchor in sorted(pending, key=lambda a: (a.leaves < 0, a.first, -a.area)):
         if id(anchor) in taken or any(_explains(o, anchor) for o in objects):
             continue
-        track, visited = _chain(scene, anchor, [b for b in pending if b is not anchor and id(b) not in taken])
+        track, visited = chain(scene, anchor, [b for b in pending if b is not anchor and id(b) not in taken])
         reason = why_no_object(scene, track)
         if reason:
             dropped.append((describe(anchor), reason))
@@ -95,7 +95,7 @@ class _Timeline:
             self.quality[t] = track.quality[k]
 
 
-def _chain(scene: Scene, anchor: Anchor, others: list[Anchor]) -> tuple[ObjectTrack, set[int]]:
+def chain(scene: Scene, anchor: Anchor, others: list[Anchor]) -> tuple[ObjectTrack, set[int]]:
     """Follow one anchor backwards to where it came from and forwards through every place where it stands again.
 
     Returns:

@@ -156,6 +156,9 @@ class Follower:
         right, bottom = np.clip(np.ceil(corners.max(0)).astype(int) + pad, [left + 16, top + 16], [width, height])
         crop = np.s_[top:bottom, left:right]
         hand = self.scene.hand_masks[t][crop]
+        if self.anchor.seen is not None:
+            seen = self.anchor.seen[t][crop]
+            return _Window(int(left), int(top), np.where(seen, np.uint8(0), hand), seen.astype(np.float32))
         likely = self.likelihood[colour_index(self.scene.rgb[t][crop])]
         return _Window(int(left), int(top), hand, np.where(self.scene.foreground(t)[crop] & (hand == 0), likely, 0.0))
 
@@ -288,7 +291,8 @@ class Follower:
             return
         height, width = window.hand.shape
         crop = np.s_[window.top : window.top + height, window.left : window.left + width]
-        visible = (self._cut(self.affine, window) > 0) & (window.hand == 0) & self.scene.foreground(t)[crop]
+        own = self.scene.foreground(t) if self.anchor.seen is None else self.anchor.seen[t]
+        visible = (self._cut(self.affine, window) > 0) & (window.hand == 0) & own[crop]
         region = cv2.erode(visible.astype(np.uint8), np.ones((3, 3), np.uint8))
         offset = np.array([window.left, window.top], np.float32)
         for x, y in np.round(self.points - offset).astype(int):
