@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import linear_sum_assignment
 
 
 @dataclass(frozen=True)
@@ -93,6 +92,8 @@ def match_segments(
 
     One to one, as many pairs as possible, and of those the ones with the least sum of differences.
     """
+    from scipy.optimize import linear_sum_assignment
+
     pred, true = _segments(pred), _segments(true)
     apart = np.abs(pred[:, None] - true[None]).max(-1)
     # 1e-9: segment times are differences of floats, and a limit of 0.25 s must include 0.25 s.
@@ -136,6 +137,8 @@ def border_errors(pred: Float[np.ndarray, "P 2"], true: Float[np.ndarray, "S 2"]
     Paired one to one by the greatest sum of temporal IoU; positive means late. Missed segments have no border: read
     this beside the recall of :func:`segment_counts`.
     """
+    from scipy.optimize import linear_sum_assignment
+
     pred, true = _segments(pred), _segments(true)
     iou = temporal_iou(pred, true)
     rows, columns = linear_sum_assignment(-iou)
@@ -161,7 +164,7 @@ def contact_counts(
 def contact_precision_recall(
     pred_m: Float[np.ndarray, "*B"], true_m: Float[np.ndarray, "*B"], threshold_m: float = 0.01
 ) -> tuple[float, float]:
-    """Precision and recall of contact at a distance of ``threshold_m`` (:func:`contact_counts`); NaN where undefined."""
+    """Precision and recall of contact within ``threshold_m`` (:func:`contact_counts`); NaN where undefined."""
     counts = contact_counts(pred_m, true_m, threshold_m)
     return counts.precision, counts.recall
 

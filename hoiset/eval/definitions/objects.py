@@ -8,6 +8,8 @@ size) or measured after :func:`~hoiset.eval.definitions.symmetry.align_canonical
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -65,10 +67,8 @@ def diameter(vertices: Float[np.ndarray, "V 3"]) -> float:
 
     points = np.unique(np.asarray(vertices, np.float64), axis=0)
     if len(points) > 4:
-        try:
+        with suppress(QhullError):  # A flat mesh has no hull: all its vertices are compared.
             points = points[ConvexHull(points).vertices]
-        except QhullError:  # A flat mesh has no hull: all its vertices are compared.
-            pass
     greatest = 0.0
     for start in range(0, len(points), _ROWS):
         apart = points[start : start + _ROWS, None] - points[None]

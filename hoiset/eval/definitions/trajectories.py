@@ -1,8 +1,8 @@
 """Wrist trajectories, as the EgoMAN benchmark measures them.
 
 References: EgoMAN (arXiv 2512.16907), definitions as in its evaluation code (``utils/eval_utils/metrics.py``): ADE is
-the mean Euclidean distance over the horizon, FDE the distance at its last frame, DTW has the Euclidean distance as local
-cost and is divided by the length of the warping path, ROT is the mean geodesic angle.
+the mean Euclidean distance over the horizon, FDE the distance at its last frame, DTW has the Euclidean distance as
+local cost and is divided by the length of the warping path, ROT is the mean geodesic angle.
 
 **Convention:** positions (T, 3) in m, one hand, one common frame; frames in which the truth is absent (NaN) are left
 out before anything is measured, as the benchmark does. A prediction that is absent where the truth is there is filled
@@ -67,17 +67,17 @@ def warp(a: Float[np.ndarray, "N D"], b: Float[np.ndarray, "M D"]) -> tuple[floa
         i = np.arange(max(1, k - m), min(n, k - 1) + 1)
         j = k - i
         best[i, j] = cost[i - 1, j - 1] + np.minimum(np.minimum(best[i - 1, j], best[i, j - 1]), best[i - 1, j - 1])
-    i, j = n, m
+    row, column = n, m
     path = []
-    while i > 0 and j > 0:
-        path.append((i - 1, j - 1))
-        up, left, both = best[i - 1, j], best[i, j - 1], best[i - 1, j - 1]
+    while row > 0 and column > 0:
+        path.append((row - 1, column - 1))
+        up, left, both = best[row - 1, column], best[row, column - 1], best[row - 1, column - 1]
         if up <= left and up <= both:
-            i -= 1
+            row -= 1
         elif left <= up and left <= both:
-            j -= 1
+            column -= 1
         else:
-            i, j = i - 1, j - 1
+            row, column = row - 1, column - 1
     return float(best[n, m]), np.array(path[::-1])
 
 
