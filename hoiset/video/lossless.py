@@ -16,7 +16,7 @@ from hoiset.errors import VideoError
 
 _FORMATS = {np.dtype(np.uint8): "gray", np.dtype(np.uint16): "gray16le"}
 _TIME_BASE = Fraction(1, 1000)
-_EXACT = {"level": "3", "slices": "1", "slicecrc": "1", "coder": "1", "context": "0", "threads": "1"}
+_EXACT = {"level": "3", "slicecrc": "1", "coder": "1", "context": "0", "threads": "1"}
 
 
 def encode_lossless(frames: Iterable[UInt[np.ndarray, "H W"]]) -> bytes:

@@ -20,9 +20,13 @@ def test_every_number_comes_back(frames: np.ndarray) -> None:
     np.testing.assert_array_equal(back, frames)
 
 
-def test_equal_frames_give_equal_bytes() -> None:
-    frames = np.random.default_rng(0).integers(0, 65536, (12, 48, 64)).astype(np.uint16)
-    assert encode_lossless(frames) == encode_lossless(iter(frames))
+@pytest.mark.parametrize("size", [(48, 64), (240, 426), (480, 640), (720, 1280)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_equal_frames_give_equal_bytes(size: tuple[int, int], dtype: type) -> None:
+    frames = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (2, *size)).astype(dtype)
+    data = encode_lossless(frames)
+    assert encode_lossless(iter(frames)) == data
+    np.testing.assert_array_equal(decode_lossless(data), frames)
 
 
 @pytest.mark.parametrize(
