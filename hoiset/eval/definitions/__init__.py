@@ -41,20 +41,23 @@ from hoiset.eval.definitions.objects import (
     chamfer,
     depth_aligned_translation_error,
     depth_scale,
-    diameter,
-    gyration_radius,
     mask_iou,
     posed_points,
-    sample_surface,
     scale_error,
     scale_ratio,
-    surface_centroid,
     temporal_distance,
     temporal_distance_excess,
     translation_error,
-    triangle_areas,
 )
 from hoiset.eval.definitions.screening import PASSES, gate_counts, kept_counts, outcome_confusion
+from hoiset.eval.definitions.surfaces import (
+    diameter,
+    gyration_radius,
+    sample_surface,
+    surface_centroid,
+    surface_distance,
+    triangle_areas,
+)
 from hoiset.eval.definitions.symmetry import (
     Symmetries,
     align_canonical,
@@ -117,6 +120,7 @@ __all__ = [
     "segment_f1",
     "segments_of",
     "surface_centroid",
+    "surface_distance",
     "symmetries_of",
     "temporal_distance",
     "temporal_distance_excess",

@@ -1,6 +1,6 @@
-"""Objects: surfaces, pose errors, shape errors, masks, smoothness.
+"""Objects: pose errors, shape errors, masks, smoothness.
 
-**Convention:** meshes as vertices (V, 3) in m in the object's own frame and faces (F, 3); poses ``T_camera_object``
+**Convention:** meshes as in :mod:`~hoiset.eval.definitions.surfaces`; poses ``T_camera_object``
 (N, 4, 4); NaN poses give NaN errors. A reconstructed object has no canonical frame and no vertex in common with the
 true one: whatever is compared here is either independent of the object's frame (centroid, ADD-S, Chamfer distance,
 size) or measured after :func:`~hoiset.eval.definitions.symmetry.align_canonical`.
@@ -8,81 +8,10 @@ size) or measured after :func:`~hoiset.eval.definitions.symmetry.align_canonical
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from hoiset.geometry import transform
-
-_ROWS = 256
-"""Points whose distances to all others are held at once."""
-
-
-def triangle_areas(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> Float[np.ndarray, "F"]:
-    """Area of every face, m^2."""
-    a, b, c = np.moveaxis(np.asarray(vertices, np.float64)[np.asarray(faces)], 1, 0)
-    return 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=-1)
-
-
-def surface_centroid(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> Float[np.ndarray, "3"]:
-    """Centre of the surface, every part weighted by its area: does not depend on how it is cut into triangles.
-
-    Raises:
-        ValueError: The surface has no area.
-    """
-    areas = triangle_areas(vertices, faces)
-    if not areas.sum() > 0:
-        raise ValueError(f"found {len(areas)} faces with no area in total, expected a surface")
-    middles = np.asarray(vertices, np.float64)[np.asarray(faces)].mean(1)
-    return (areas[:, None] * middles).sum(0) / areas.sum()
-
-
-def sample_surface(
-    vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], n: int
-) -> Float[np.ndarray, "n 3"]:
-    """``n`` points spread over the surface in proportion to area; the same mesh always gives the same points.
-
-    Stratified along the running sum of areas; inside the triangles by the R2 sequence (Roberts, 2018), folded
-    (Osada et al., "Shape distributions", 2002).
-
-    Raises:
-        ValueError: The surface has no area.
-    """
-    total = np.cumsum(triangle_areas(vertices, faces))
-    if not len(total) or not total[-1] > 0:
-        raise ValueError(f"found {len(total)} faces with no area in total, expected a surface")
-    which = np.searchsorted(total, (np.arange(n) + 0.5) / n * total[-1])
-    plastic = 1.32471795724474602596
-    u, v = np.mod(np.arange(1, n + 1)[None] * np.array([[1 / plastic], [1 / plastic**2]]) + 0.5, 1.0)
-    fold = u + v > 1
-    u, v = np.where(fold, 1 - u, u), np.where(fold, 1 - v, v)
-    a, b, c = np.moveaxis(np.asarray(vertices, np.float64)[np.asarray(faces)[which]], 1, 0)
-    return a + u[:, None] * (b - a) + v[:, None] * (c - a)
-
-
-def diameter(vertices: Float[np.ndarray, "V 3"]) -> float:
-    """Greatest distance between two vertices, m (Hinterstoisser et al., ACCV 2012; BOP)."""
-    from scipy.spatial import ConvexHull, QhullError
-
-    points = np.unique(np.asarray(vertices, np.float64), axis=0)
-    if len(points) > 4:
-        with suppress(QhullError):  # A flat mesh has no hull: all its vertices are compared.
-            points = points[ConvexHull(points).vertices]
-    greatest = 0.0
-    for start in range(0, len(points), _ROWS):
-        apart = points[start : start + _ROWS, None] - points[None]
-        greatest = max(greatest, float((apart**2).sum(-1).max()))
-    return float(np.sqrt(greatest))
-
-
-def gyration_radius(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> float:
-    """Root mean square distance of the surface from its centroid, m, exact: a size that no frame enters."""
-    areas = triangle_areas(vertices, faces)
-    a, b, c = np.moveaxis(np.asarray(vertices, np.float64)[np.asarray(faces)] - surface_centroid(vertices, faces), 1, 0)
-    # Mean of |x|^2 over a triangle: (|a|^2 + |b|^2 + |c|^2 + |a + b + c|^2) / 12.
-    mean = sum((p**2).sum(-1) for p in (a, b, c, a + b + c)) / 12.0
-    return float(np.sqrt((areas * mean).sum() / areas.sum()))
 
 
 def scale_ratio(size_pred: float, size_true: float) -> float:
@@ -174,7 +103,7 @@ def chamfer(points_a: Float[np.ndarray, "P 3"], points_b: Float[np.ndarray, "Q 3
     """Mean of the two mean distances to the nearest point of the other set, m (not squared).
 
     Chamfer-L1 of Occupancy Networks (Mescheder et al., CVPR 2019; Fan et al., CVPR 2017, square and sum). Of meshes:
-    between :func:`sample_surface` points in a common frame. Two samples of one surface are not at 0 but at about half
+    between :func:`~hoiset.eval.definitions.surfaces.sample_surface` points in a common frame. Two samples of one surface are not at 0 but at about half
     the spacing of the points: sqrt(area / n) / 2.
     """
     from scipy.spatial import cKDTree

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from hoiset.eval.definitions.hands import rotation_error
-from hoiset.eval.definitions.objects import diameter, sample_surface, surface_centroid
+from hoiset.eval.definitions.surfaces import diameter, sample_surface, surface_centroid
 from hoiset.geometry import make_T
 
 if TYPE_CHECKING:
