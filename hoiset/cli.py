@@ -151,6 +151,66 @@ def verify(root: Root, version: Version = None, json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command("eval")
+def eval_(
+    build: Annotated[Path, typer.Argument(metavar="BUILD", help="Dataset to measure.", show_default=False)],
+    truth: Annotated[
+        Path, typer.Argument(help="Directory that `hoiset studio` wrote, or a dataset.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Also write eval.json, eval_clips.parquet and figures here.")
+    ] = None,
+    split: Annotated[str | None, typer.Option("--split", help="Version in BUILD; the only one by default.")] = None,
+    screening: Annotated[
+        Path | None, typer.Option(help="What pass 1 should do; TRUTH/screening.csv by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resampling that the intervals come from.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Measure a dataset against ground truth: screening, hands, objects, interaction, calibration."""
+    _require_build()
+    from hoiset.eval.evaluate import evaluate
+    from hoiset.eval.report import write_report
+
+    with console.build_progress() as progress:
+        found = evaluate(build, truth, screening=screening, seed=seed, split=split, progress=_eval_steps(progress))
+    files = write_report(found, out) if out is not None else []
+    if json:
+        parts = ("pooled", "screening", "calibration", "meta")
+        console.print_json({name: value for name, value in found.to_json().items() if name in parts})
+        return
+    _print_evaluation(found)
+    for path in files:
+        console.print_line(str(path))
+
+
+def _eval_steps(progress: Any) -> Any:
+    from types import SimpleNamespace
+
+    return lambda done, total: progress(SimpleNamespace(phase="clips", done=done, total=total, failed=0))
+
+
+def _print_evaluation(found: Any) -> None:
+    from hoiset.eval import report
+
+    truth, build = found.meta["truth"], found.meta["build"]
+    console.print_line(f"{build['version']}: {build['samples']} samples against {truth['clips']} true clips")
+    for group, rows in report.tables(found):
+        console.print_line(f"\n{group}")
+        console.print_table(report.HEADERS, rows)
+    if found.screening.get("gates"):
+        console.print_line("\ngates of pass 1 (videos)")
+        console.print_table(
+            ("gate", "precision", "recall", "expected", "found"), report.screening_rows(found.screening)
+        )
+    console.print_line("\ncalibration: is the clips' own quality score worth filtering on?")
+    console.print_table(report.CALIBRATION_HEADERS, report.calibration_rows(found.calibration))
+    lost = [row for row in found.clips if row["status"] != "ok"]
+    if lost:
+        console.print_line("\ntrue clips without a sample")
+        console.print_table(("clip", "why"), ((row["key"], row["status"]) for row in lost))
+
+
 _NOT_FILTERS = ("root", "version", "json")
 _SHOWN = ("key", "partition", "verb", "nouns", "labels", "grasps", "duration_s", "quality")
 
