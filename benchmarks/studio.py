@@ -12,7 +12,7 @@ import json
 import os
 import time
 
-from hoiset.builder.studio import OBJECT_KINDS, StudioParams, render_clip
+from hoiset.builder.studio import DEMO_KINDS, StudioParams, render_clip
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     render_clip(0, StudioParams(width_px=64, height_px=48, duration_s=1.0, rate_hz=3.0))  # imports
     begin, cpu = time.perf_counter(), time.process_time()
     frames = 0
-    for seed, kind in enumerate(OBJECT_KINDS[:1] if quick else OBJECT_KINDS):
+    for seed, kind in enumerate(DEMO_KINDS[:1] if quick else DEMO_KINDS):
         clip = render_clip(seed, StudioParams(object_kind=kind))
         frames += len(clip.time)
         print(f"{kind}: {len(clip.time)} frames, {(time.perf_counter() - begin):.1f} s so far")

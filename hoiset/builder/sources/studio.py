@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from hoiset.builder.records import SourceVideo
-from hoiset.builder.studio.params import OBJECT_KINDS, StudioParams
+from hoiset.builder.studio.params import DEMO_KINDS, StudioParams
 from hoiset.builder.studio.store import StoredClip, clip_folder, ensure_clip, read_clip
 from hoiset.builder.studio.truth import LICENCE, clip_key
 from hoiset.errors import SourceError
@@ -50,8 +50,8 @@ class StudioSource:
 
     def params_of(self, seed: int) -> StudioParams:
         """The parameters of one clip: objects and hands take turns unless they are fixed."""
-        kind = self._params.object_kind or OBJECT_KINDS[seed % len(OBJECT_KINDS)]
-        hand = self._params.handedness or ("right", "left")[(seed + seed // len(OBJECT_KINDS)) % 2]
+        kind = self._params.object_kind or DEMO_KINDS[seed % len(DEMO_KINDS)]
+        hand = self._params.handedness or ("right", "left")[(seed + seed // len(DEMO_KINDS)) % 2]
         return self._params.model_copy(update={"object_kind": kind, "handedness": hand})
 
     def _video(self, seed: int) -> SourceVideo:

@@ -28,6 +28,19 @@ def develop(
     return np.clip(np.round(y * 255.0), 0, 255).astype(np.uint8)
 
 
+def exposure(time: Float[np.ndarray, "T"], drift: float, rng: np.random.Generator) -> Float[np.ndarray, "T 3"]:
+    """Gain of each colour channel over a clip: slow waves of brightness, and a tenth of that in the white balance.
+
+    Args:
+        time: Frame times, s.
+        drift: Largest change of brightness, as a fraction; 0 gives 1 throughout.
+        rng: Source of the waves.
+    """
+    periods, phases = rng.uniform(1.5, 6.0, (4, 1)), rng.uniform(0.0, 2.0 * np.pi, (4, 1))
+    waves = np.sin(2.0 * np.pi * time / periods + phases)
+    return 1.0 + drift * waves[0][:, None] + 0.1 * drift * waves[1:].T
+
+
 def depth_mm(depth_m: Float[np.ndarray, "H W"]) -> UInt16[np.ndarray, "H W"]:
     """Depth in whole millimetres, 0 where it is beyond 65.5 m."""
     mm = np.round(depth_m * 1000.0)

@@ -14,6 +14,8 @@ from hoiset.builder.studio.params import StudioParams
 from hoiset.builder.studio.texture import Texture, srgb, table_texture, wall_texture
 from hoiset.geometry import make_T, transform
 
+_NEAREST_M = 0.62
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -63,19 +65,24 @@ class Stage:
 
 
 def build_stage(params: StudioParams, rng: np.random.Generator) -> Stage:
-    """Draw a set: 38-50 degrees of elevation, focal length 0.9-1.4 of the width.
+    """Draw a set: unless fixed, 38-50 degrees of elevation and a focal length of 0.9-1.4 of the width.
+
+    The camera stands as far away as it must for the table's middle to fill the image, but never among the hands.
 
     Args:
-        params: Image size.
+        params: Image size, and what is fixed of the camera.
         rng: Source of everything else.
     """
     elevation = np.deg2rad(rng.uniform(38.0, 50.0))
     focal_ratio, view_width = rng.uniform(0.9, 1.4), rng.uniform(0.62, 0.74)
+    elevation = elevation if params.elevation_rad is None else params.elevation_rad
+    focal_ratio = focal_ratio if params.focal_ratio is None else params.focal_ratio
     focal = focal_ratio * params.width_px
     K = np.array([[focal, 0, (params.width_px - 1) / 2], [0, focal, (params.height_px - 1) / 2], [0, 0, 1.0]])
     aspect = params.width_px / params.height_px
-    distance = focal_ratio * view_width * max(1.0, aspect * 0.75)
+    distance = max(focal_ratio * view_width * max(1.0, aspect * 0.75), _NEAREST_M)
     azimuth = np.deg2rad(rng.uniform(-12.0, 12.0))
+    azimuth = azimuth if params.azimuth_rad is None else params.azimuth_rad
     target = np.array([0.0, 0.02, 0.06])
     offset = np.array([np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)])
     T_camera_world = look_at(target + distance * offset, target)

@@ -20,7 +20,7 @@ from hoiset.builder.studio.truth import clip_key
 from hoiset.errors import SourceError
 from hoiset.shards.schema import DEFAULT_LAYERS, Sample, members
 
-STUDIO_VERSION = "1"
+STUDIO_VERSION = "2"
 _VIDEO = "rgb.mp4"
 _SCENE = "scene.npz"
 _MEMBERS = tuple(m for layer in DEFAULT_LAYERS for m in members(layer))

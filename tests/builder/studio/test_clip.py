@@ -6,13 +6,13 @@ import trimesh
 
 from hoiset.builder.studio import StudioClip, StudioParams, render_clip
 from hoiset.geometry import invert, project, transform, wrist_frame
-from hoiset.shards.schema import FINGERTIPS, SCHEMA, ObjectSource, ObjectState
+from hoiset.shards.schema import DEFAULT_LAYERS, FINGERTIPS, ObjectSource, ObjectState, members
 from hoiset.video import decode_mp4_bytes
 from tests.builder.studio.conftest import small
 
 
 def side_of(clip: StudioClip) -> int:
-    return 0 if clip.handedness == "left" else 1
+    return clip.hands[0].side
 
 
 def K_of(clip: StudioClip) -> np.ndarray:
@@ -33,7 +33,7 @@ def scene_of(vertices: np.ndarray, faces: np.ndarray):
 
 
 def test_every_member_has_the_schemas_type_and_shape(clip: StudioClip) -> None:
-    for member in SCHEMA:
+    for member in (m for layer in DEFAULT_LAYERS for m in members(layer)):
         value = clip.truth[member.name]
         if member.is_array:
             assert value.dtype == np.dtype(member.dtype), member.name
@@ -65,20 +65,20 @@ def test_the_wrist_pose_is_that_of_the_joints(clip: StudioClip) -> None:
     side = side_of(clip)
     seen = clip.truth["hand_source.npy"][:, side] > 0
     T = clip.truth["hand_wrist.npy"][seen, side].astype(float)
-    assert np.allclose(T, wrist_frame(clip.joints[seen], left=side == 0), atol=1e-6)
+    assert np.allclose(T, wrist_frame(clip.hands[0].joints[seen], left=side == 0), atol=1e-6)
     assert np.allclose(np.linalg.det(T[:, :3, :3]), 1.0, atol=1e-5)
 
 
 def test_contact_is_the_brute_force_distance(clip: StudioClip) -> None:
     side = side_of(clip)
     seen = np.flatnonzero(clip.truth["hand_source.npy"][:, side] > 0)
-    v, f = clip.object_vertices, clip.object_faces
+    v, f = clip.props[0].vertices, clip.props[0].faces
     corners = v[f]
     weights = np.random.default_rng(0).dirichlet(np.ones(3), 6)
     cloud = np.concatenate([v, *(np.einsum("fkc,k->fc", corners, w) for w in weights)])
     for frame in seen[::5]:
         tips = transform(
-            invert(clip.truth["object_pose.npy"][frame, 0].astype(float)), clip.joints[frame, list(FINGERTIPS)]
+            invert(clip.truth["object_pose.npy"][frame, 0].astype(float)), clip.hands[0].joints[frame, list(FINGERTIPS)]
         )
         brute = min(np.linalg.norm(cloud - tip, axis=-1).min() for tip in tips)
         assert clip.truth["contact.npy"][frame, side, 0] == pytest.approx(brute, abs=0.001)
@@ -89,16 +89,16 @@ def test_contact_is_the_brute_force_distance(clip: StudioClip) -> None:
 def test_the_hand_closes_on_the_object_and_does_not_go_through_it(clip: StudioClip) -> None:
     side, held = side_of(clip), held_of(clip)
     assert (clip.truth["contact.npy"][held, side, 0] < 0.003).all()
-    object_scene = scene_of(clip.object_vertices, clip.object_faces)
+    object_scene = scene_of(clip.props[0].vertices, clip.props[0].faces)
     import open3d as o3d
 
     for frame in range(len(clip.time)):
         T_object_camera = invert(clip.truth["object_pose.npy"][frame, 0].astype(float))
-        skin = transform(T_object_camera, clip.hand_vertices[frame]).astype(np.float32)
+        skin = transform(T_object_camera, clip.hands[0].vertices(frame)).astype(np.float32)
         deepest = -object_scene.compute_signed_distance(o3d.core.Tensor(skin)).numpy().min()
         assert deepest < 0.006, frame
         if held[frame]:
-            tips = transform(T_object_camera, clip.joints[frame, list(FINGERTIPS)]).astype(np.float32)
+            tips = transform(T_object_camera, clip.hands[0].joints[frame, list(FINGERTIPS)]).astype(np.float32)
             distance = object_scene.compute_distance(o3d.core.Tensor(tips)).numpy()
             assert distance[0] < 0.003
             assert (distance[1:4] < 0.003).sum() >= 2
@@ -107,7 +107,7 @@ def test_the_hand_closes_on_the_object_and_does_not_go_through_it(clip: StudioCl
 def test_the_object_is_rigid_in_the_hand_while_held_and_still_otherwise(clip: StudioClip) -> None:
     held = held_of(clip)
     pose = clip.truth["object_pose.npy"][:, 0].astype(float)
-    in_hand = invert(wrist_frame(clip.joints, left=clip.handedness == "left")) @ pose
+    in_hand = invert(wrist_frame(clip.hands[0].joints, left=clip.hands[0].left)) @ pose
     assert np.abs(in_hand[held] - in_hand[held][0]).max() < 1e-5
     first, last = np.flatnonzero(held)[[0, -1]]
     assert np.abs(pose[:first] - pose[0]).max() < 1e-6
@@ -121,14 +121,14 @@ def test_the_object_is_rigid_in_the_hand_while_held_and_still_otherwise(clip: St
 
 def test_states_and_sources_say_what_happens(clip: StudioClip) -> None:
     state = clip.truth["object_state.npy"]
-    grasped = ObjectState.GRASPED_LEFT if clip.handedness == "left" else ObjectState.GRASPED_RIGHT
+    grasped = ObjectState.GRASPED_LEFT if clip.hands[0].left else ObjectState.GRASPED_RIGHT
     held = np.flatnonzero(state[:, 0] == grasped)
     assert set(state[:, 0]) == {ObjectState.STATIC, grasped}
     assert (np.diff(held) == 1).all()
     assert (state[:, 1:] == ObjectState.ABSENT).all()
     assert (clip.truth["object_source.npy"][:, 0] == ObjectSource.OBSERVED).all()
     (grasp,) = clip.truth["clip.json"]["grasps"]
-    assert grasp["hand"] == clip.handedness
+    assert grasp["hand"] == clip.hands[0].name
     assert (grasp["start_s"], grasp["end_s"]) == (clip.time[held[0]], clip.time[held[-1]])
 
 
@@ -143,8 +143,12 @@ def test_depth_agrees_with_the_meshes(clip: StudioClip) -> None:
 
     K, frame = K_of(clip), int(np.flatnonzero(held_of(clip))[1])
     for code, vertices, faces in (
-        (1, transform(clip.truth["object_pose.npy"][frame, 0].astype(float), clip.object_vertices), clip.object_faces),
-        (9 if clip.handedness == "left" else 10, clip.hand_vertices[frame], clip.hand_faces),
+        (
+            1,
+            transform(clip.truth["object_pose.npy"][frame, 0].astype(float), clip.props[0].vertices),
+            clip.props[0].faces,
+        ),
+        (9 if clip.hands[0].left else 10, clip.hands[0].vertices(frame), clip.hands[0].faces),
     ):
         v, u = np.nonzero(clip.masks[frame] == code)
         directions = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones(len(u))], -1)
@@ -157,7 +161,7 @@ def test_the_exported_mesh_is_the_object(clip: StudioClip) -> None:
     scene = trimesh.load(io.BytesIO(clip.truth["objects.glb"]), file_type="glb")
     assert list(scene.graph.nodes_geometry) == ["object_0"]
     mesh = scene.to_mesh()
-    assert np.allclose(mesh.bounds, [clip.object_vertices.min(0), clip.object_vertices.max(0)], atol=1e-5)
+    assert np.allclose(mesh.bounds, [clip.props[0].vertices.min(0), clip.props[0].vertices.max(0)], atol=1e-5)
     extent = clip.truth["clip.json"]["objects"][0]["extent_m"]
     assert np.allclose(mesh.extents, extent, atol=1e-5)
     assert mesh.volume > 0
@@ -174,8 +178,8 @@ def test_left_is_the_mirror_image_of_right(right_mug: StudioClip, left_mug: Stud
     assert np.array_equal(left_mug.rgb, right_mug.rgb[:, :, ::-1])
     assert np.array_equal(left_mug.depth, right_mug.depth[:, :, ::-1])
     assert np.array_equal(left_mug.masks == 9, (right_mug.masks == 10)[:, :, ::-1])
-    assert np.allclose(left_mug.joints, right_mug.joints * [-1, 1, 1])
-    uv_left, uv_right = (project(K_of(c), c.joints) for c in (left_mug, right_mug))
+    assert np.allclose(left_mug.hands[0].joints, right_mug.hands[0].joints * [-1, 1, 1])
+    uv_left, uv_right = (project(K_of(c), c.hands[0].joints) for c in (left_mug, right_mug))
     assert np.allclose(uv_left[..., 0], 319 - uv_right[..., 0])
     right_handed = np.linalg.det(left_mug.truth["object_pose.npy"][:, 0, :3, :3])
     assert np.allclose(right_handed, 1.0, atol=1e-5)
@@ -183,7 +187,7 @@ def test_left_is_the_mirror_image_of_right(right_mug: StudioClip, left_mug: Stud
 
 def test_equal_seeds_give_equal_bytes(right_mug: StudioClip) -> None:
     again = render_clip(4, small(object_kind="mug", handedness="right"))
-    for member in SCHEMA:
+    for member in (m for layer in DEFAULT_LAYERS for m in members(layer)):
         a, b = right_mug.truth[member.name], again.truth[member.name]
         assert np.array_equal(a, b, equal_nan=True) if member.is_array else a == b, member.name
     assert np.array_equal(right_mug.depth, again.depth)
