@@ -25,7 +25,7 @@ def encode_lossless(frames: Iterable[UInt[np.ndarray, "H W"]]) -> bytes:
     The same frames give the same bytes.
 
     Args:
-        frames: (H, W) uint8 or uint16, at least one, all of one size and type; consumed lazily.
+        frames: (H, W) uint8 or uint16 with W >= 2, at least one, all of one size and type; consumed lazily.
 
     Raises:
         VideoError: No frames, or frames of another or of changing shape or type.
@@ -51,8 +51,8 @@ def encode_lossless(frames: Iterable[UInt[np.ndarray, "H W"]]) -> bytes:
 
 
 def _add_stream(out: av.container.OutputContainer, image: UInt[np.ndarray, "H W"]) -> VideoStream:
-    if image.ndim != 2 or image.dtype not in _FORMATS or 0 in image.shape:
-        raise VideoError(f"found a frame of {image.dtype} {image.shape}; expected (H, W) of uint8 or uint16")
+    if image.ndim != 2 or image.dtype not in _FORMATS or image.shape[0] < 1 or image.shape[1] < 2:
+        raise VideoError(f"found a frame of {image.dtype} {image.shape}; expected (H, W) of uint8 or uint16, W >= 2")
     stream = out.add_stream("ffv1", rate=1000, options={**_EXACT, "flags": "+bitexact"})
     stream.height, stream.width = image.shape
     stream.pix_fmt = _FORMATS[image.dtype]

@@ -10,7 +10,7 @@ from hoiset.video import decode_lossless, encode_lossless
 
 @given(
     st.sampled_from([np.uint8, np.uint16]).flatmap(
-        lambda dtype: arrays(dtype, array_shapes(min_dims=3, max_dims=3, max_side=9))
+        lambda dtype: arrays(dtype, array_shapes(min_dims=3, max_dims=3, min_side=2, max_side=9))
     )
 )
 @settings(max_examples=40, deadline=None)
