@@ -103,8 +103,8 @@ def chamfer(points_a: Float[np.ndarray, "P 3"], points_b: Float[np.ndarray, "Q 3
     """Mean of the two mean distances to the nearest point of the other set, m (not squared).
 
     Chamfer-L1 of Occupancy Networks (Mescheder et al., CVPR 2019; Fan et al., CVPR 2017, square and sum). Of meshes:
-    between :func:`~hoiset.eval.definitions.surfaces.sample_surface` points in a common frame. Two samples of one surface are not at 0 but at about half
-    the spacing of the points: sqrt(area / n) / 2.
+    between :func:`~hoiset.eval.definitions.surfaces.sample_surface` points in a common frame. Two samples of one
+    surface are not at 0 but at about half the spacing of the points: sqrt(area / n) / 2.
     """
     from scipy.spatial import cKDTree
 
