@@ -4,7 +4,8 @@
 (``--quick``: three of them; ``--dataset``: reads a finished build instead) and compares grasp states with spans that
 were read off the frames by eye, in seconds of the source video: ``held`` must be grasped by that hand, ``free`` by
 none; what lies between is left open, since a touch begins and ends somewhere within a few frames. Where several objects
-are found, the best one counts. The last line is JSON.
+are found, the best one counts. How many of the hands that a person sees are valid is told by ``hands_seen.py`` beside
+this file, whose figures are in the JSON too. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hands_seen
 import numpy as np
 
 from hoiset import open_index
@@ -109,6 +111,7 @@ def measure(root: Path, names: list[str]) -> dict[str, Any]:
             "held_as_held": None if np.isnan(held) else round(held, 3),
             "free_as_free": None if np.isnan(free) else round(free, 3),
         }
+    seen = hands_seen.report(hands_seen.of_dataset(root, names))
     right = [n for n, r in rows.items() if min(r["held_as_held"] or 0.0, r["free_as_free"] or 0.0) >= RIGHT_STATE]
     return {
         "clips": rows,
@@ -116,6 +119,7 @@ def measure(root: Path, names: list[str]) -> dict[str, Any]:
         "with_manipulated_object": sum(r["manipulated_objects"] > 0 for r in rows.values()),
         "with_right_state": len(right),
         "with_state_truth": sum(TRUTH[n] is not None for n in rows),
+        "hands_seen": seen,
     }
 
 
