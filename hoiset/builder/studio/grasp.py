@@ -121,6 +121,7 @@ class GraspPlanner:
         for yaw, T_world_wrist in drawn[:n_candidates]:
             T_object_world = invert(_standing(prop, yaw))
             hidden = outlook.hidden(joints, T_world_wrist, field, T_object_world, surface)
+            hidden += float(outlook.averted(T_world_wrist))
             body = self._body_cost(field, T_object_world @ T_world_wrist, T_world_wrist)
             out.append(WristPose(_HIDDEN_COST * hidden + body, yaw, T_world_wrist))
         out.sort(key=lambda pose: pose.cost)

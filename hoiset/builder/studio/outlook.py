@@ -12,10 +12,64 @@ from jaxtyping import Bool, Float
 
 from hoiset.builder.studio.distance_field import DistanceField
 from hoiset.builder.studio.skeleton import N_FINGERS, forearm_rotation
-from hoiset.geometry import invert, transform
+from hoiset.builder.studio.stage import Stage
+from hoiset.geometry import invert, project, transform
 
 _RAY_STEPS_M = np.concatenate([np.arange(0.020, 0.11, 0.014), np.arange(0.13, 0.5, 0.06)])
 _JOINT_WORTH = np.array([2.0, 1, 2, 2, 2, 2, 1.5, 1, 1.5, 2, 1, 1, 1, 1.5, 1, 0.5, 0.5, 1.5, 1, 0.5, 0.5])
+
+
+@dataclass(frozen=True)
+class View:
+    """A camera over a table.
+
+    Attributes:
+        K: (3, 3) px.
+        size: (2,) width and height, px.
+        T_camera_world: (4, 4); of a mirrored world it is no rotation.
+        wall_y_m: Nothing stands behind the plane y = wall_y_m.
+    """
+
+    K: Float[np.ndarray, "3 3"]
+    size: Float[np.ndarray, "2"]
+    T_camera_world: Float[np.ndarray, "4 4"]
+    wall_y_m: float
+
+    @classmethod
+    def of(cls, stage: Stage) -> View:
+        """The camera of a stage."""
+        return cls(stage.K, np.array([stage.width, stage.height], float), stage.T_camera_world, stage.wall_y_m)
+
+    @property
+    def camera(self) -> Float[np.ndarray, "3"]:
+        """Where the camera is, world, m."""
+        return np.linalg.solve(self.T_camera_world[:3, :3], -self.T_camera_world[:3, 3])
+
+    def mirrored(self) -> View:
+        """The same view of the world's mirror image in x."""
+        flip = np.diag([-1.0, 1.0, 1.0, 1.0])
+        return View(self.K, self.size, self.T_camera_world @ flip, self.wall_y_m)
+
+    def within(self, points: Float[np.ndarray, "*B 3"], margin: float = 0.0) -> Bool[np.ndarray, "*B"]:
+        """Which world points are inside the image shrunk by ``margin`` of its size."""
+        uv = project(self.K, points @ self.T_camera_world[:3, :3].T + self.T_camera_world[:3, 3])
+        return ((uv >= margin * self.size) & (uv <= (1 - margin) * self.size - 1)).all(-1)
+
+    def outside(self, points: Float[np.ndarray, "N 3"], margin: float = 0.0) -> float:
+        """Share of world points outside the image shrunk by ``margin`` of its size."""
+        return float(1.0 - self.within(points, margin).mean())
+
+    def spots(self, rng: np.random.Generator, n: int, reach_m: float = 2.5) -> Float[np.ndarray, "N 3"]:
+        """Points of the table in view, evenly over the image's middle; those too far off are left out."""
+        uv = rng.uniform([0.16, 0.24], [0.84, 0.86], (n, 2)) * self.size
+        ray = np.stack(
+            [(uv[:, 0] - self.K[0, 2]) / self.K[0, 0], (uv[:, 1] - self.K[1, 2]) / self.K[1, 1], np.ones(n)], -1
+        )
+        ray = np.linalg.solve(self.T_camera_world[:3, :3], ray.T).T
+        t = -self.camera[2] / np.minimum(ray[:, 2], -1e-6)
+        p = self.camera + t[:, None] * ray
+        p[:, 2] = 0.0
+        return p[(np.linalg.norm(p - self.camera, axis=-1) < reach_m) & (p[:, 1] < self.wall_y_m - 0.14)]
 
 
 @dataclass(frozen=True)
@@ -32,12 +86,12 @@ class Outlook:
     shoulder: Float[np.ndarray, "3"]
     camera: Float[np.ndarray, "3"]
 
-    def averted(self, T_world_wrist: Float[np.ndarray, "4 4"]) -> float:
+    def averted(self, T_world_wrist: Float[np.ndarray, "*B 4 4"]) -> Float[np.ndarray, "*B"]:
         """How far the back of the hand is turned away from the camera, and how much the fingers hang down; 0 = not."""
-        to_camera = self.camera - T_world_wrist[:3, 3]
-        facing = -float(T_world_wrist[:3, 2] @ to_camera) / float(np.linalg.norm(to_camera))
-        edge_on = 1.0 - min(1.0, max(0.0, facing * 1.5))
-        return 0.9 * edge_on + 0.8 * max(0.0, -float(T_world_wrist[2, 1]) - 0.5)
+        to_camera = self.camera - T_world_wrist[..., :3, 3]
+        facing = -(T_world_wrist[..., :3, 2] * to_camera).sum(-1) / np.linalg.norm(to_camera, axis=-1)
+        edge_on = 1.0 - np.clip(facing * 1.5, 0.0, 1.0)
+        return 0.9 * edge_on + 0.8 * np.maximum(0.0, -T_world_wrist[..., 2, 1] - 0.5)
 
     def hidden(
         self,
@@ -49,7 +103,7 @@ class Outlook:
     ) -> float:
         """How badly the camera sees a grasp: 0 = everything, about 1 = nothing.
 
-        Joints are weighed by worth; hand and arm are capsules. Hands seen edge-on or hanging down count as half hidden.
+        Joints are weighed by worth; hand and arm are capsules.
 
         Args:
             joints: Joints in the wrist frame.
@@ -68,7 +122,7 @@ class Outlook:
         thing = transform(invert(T_object_world @ T_world_wrist), surface)
         lost = float(_inside_capsules(_towards(thing, camera), shape, np.full(len(thing), -1)).mean())
         hidden = float((covered * _JOINT_WORTH).sum() / _JOINT_WORTH.sum())
-        return hidden + self.averted(T_world_wrist) + 0.6 * max(0.0, lost - 0.4)
+        return hidden + 0.6 * max(0.0, lost - 0.4)
 
 
 def _towards(points: np.ndarray, camera: np.ndarray) -> Float[np.ndarray, "N S 3"]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hoiset.builder.studio.params import OBJECT_KINDS
 
-Action = Literal["pick_place"]
+Action = Literal["pick_place", "push", "slide", "rotate", "hold"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 """What hands can do with things. ``perform`` knows ``idle`` and ``nothing`` besides, which are no interactions."""
 
@@ -34,8 +34,26 @@ class Role:
     duration_s: tuple[float, float]
 
 
+_GRIPPED = ("mug", "bowl", "bottle", "can", "box", "spoon", "knife", "plate", "ball", "spray_bottle", "pan")
+_FOR_SMALL = ("mug", "bowl", "box", "spoon", "knife", "plate", "ball", "pan")
 _ROLES: dict[str, Role] = {
-    "pick_place": Role((("mug", "bowl", "bottle", "box"),), (("mug", "bowl", "box"),), (3.0, 5.0)),
+    "pick_place": Role((_GRIPPED,), (_FOR_SMALL,), (3.0, 5.0)),
+    "push": Role(
+        (("box", "book", "can", "mug", "bowl", "bottle", "pan", "spray_bottle"),),
+        (("box", "book", "can", "mug", "bowl"),),
+        (3.0, 4.5),
+    ),
+    "slide": Role(
+        (("mug", "can", "box", "bottle", "bowl", "book", "plate", "pan"),),
+        (("mug", "box", "bowl", "book", "plate", "pan"),),
+        (3.0, 5.0),
+    ),
+    "rotate": Role(
+        (("mug", "can", "box", "bottle", "bowl", "plate", "ball", "spoon", "knife", "spray_bottle"),),
+        (("mug", "box", "bowl", "ball", "spoon", "knife"),),
+        (3.0, 5.0),
+    ),
+    "hold": Role((_GRIPPED,), (_FOR_SMALL,), (3.5, 5.5)),
 }
 
 

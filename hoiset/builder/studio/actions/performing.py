@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
+from hoiset.builder.studio.actions import single
+from hoiset.builder.studio.actions.bystanders import place_bystanders
 from hoiset.builder.studio.actions.casting import ACTIONS, n_handled
+from hoiset.builder.studio.actions.planning import Candidate, Scene
+from hoiset.builder.studio.actions.script import Arm, Script, mirror, states
+from hoiset.builder.studio.actions.words import say
 from hoiset.builder.studio.hand import Hand
-from hoiset.builder.studio.motion import plan_over
 from hoiset.builder.studio.objects import Prop
 from hoiset.builder.studio.performance import Grasped, HandTrack, Performance, PropTrack
 from hoiset.builder.studio.stage import Stage
 from hoiset.shards.schema import ObjectState
+
+Plan = Callable[[Scene], Iterator[Candidate]]
+
+
+def _plans() -> dict[str, Plan]:
+    return {
+        "pick_place": single.pick_place,
+        "push": single.push,
+        "slide": single.slide,
+        "rotate": single.rotate,
+        "hold": single.hold,
+    }
 
 
 def perform(
@@ -30,7 +46,7 @@ def perform(
     Equal arguments give an equal performance. Bystanders for which the table has no room in view are left out.
 
     Args:
-        action: One of :data:`~hoiset.builder.studio.actions.casting.ACTIONS`, or ``idle`` or ``nothing``.
+        action: One of :data:`~hoiset.builder.studio.actions.casting.ACTIONS`.
         hand: The right hand; a second one is its mirror image.
         stage: Camera and table.
         time: Frame times from 0, s; the action's phases scale with the last.
@@ -38,24 +54,55 @@ def perform(
         props: The handled things in the order of the cast, then bystanders.
 
     Raises:
-        ValueError: The action is unknown or has too few things.
+        ValueError: The action is unknown, has too few things, or the hand can hold no part of what it should.
     """
     if action not in ACTIONS:
         raise ValueError(f"found action {action!r}, expected one of {', '.join(ACTIONS)}")
-    if len(props) < n_handled(action):
-        raise ValueError(f"found {len(props)} things for {action}, expected at least {n_handled(action)}")
-    duration_s = float(time[-1]) * len(time) / max(1, len(time) - 1)
-    motion = plan_over(hand, props[0], stage, time, duration_s, rng)
-    state = np.where(motion.held, ObjectState.GRASPED_RIGHT, ObjectState.STATIC).astype(np.uint8)
-    at = np.flatnonzero(motion.held)
-    noun = props[0].kind.replace("_", " ")
+    n = n_handled(action)
+    if len(props) < n:
+        raise ValueError(f"found {len(props)} things for {action}, expected at least {n}")
+    scene = Scene.of(hand, stage, tuple(props[:n]), time, rng)
+    _, script = scene.best(_plans()[action](scene))
+    arms = scene.arms(script)
+    around = place_bystanders(scene, script, arms, props[n:])
+    sentence, verb, nouns = say(action, props[:n], rng)
     return Performance(
         time=time,
-        hands=(HandTrack(False, hand, motion.T_world_wrist, motion.angles, motion.R_wrist_forearm),),
-        props=(PropTrack(props[0], motion.T_world_object, state),),
-        grasps=(Grasped(0, 0, float(time[at[0]]), float(time[at[-1]])),) if len(at) else (),
+        hands=tuple(_hand_track(hand, arm) for arm in arms),
+        props=_prop_tracks(scene, script, arms, around),
+        grasps=_grasps(script, arms, time),
         action=action,
-        sentence=f"Pick up the {noun} and place it",
-        verb="pick",
-        nouns=(noun,),
+        sentence=sentence,
+        verb=verb,
+        nouns=nouns,
     )
+
+
+def _hand_track(hand: Hand, arm: Arm) -> HandTrack:
+    T = mirror(arm.T_world_wrist) if arm.left else arm.T_world_wrist
+    return HandTrack(arm.left, hand, T, arm.angles, arm.R_wrist_forearm)
+
+
+def _prop_tracks(
+    scene: Scene, script: Script, arms: list[Arm], around: list[tuple[Prop, np.ndarray]]
+) -> tuple[PropTrack, ...]:
+    handled = [
+        PropTrack(prop, path(scene.time), states(script, k, arms))
+        for k, (prop, path) in enumerate(zip(scene.props, script.paths, strict=True))
+    ]
+    return (*handled, *(standing(prop, T, len(scene.time)) for prop, T in around))
+
+
+def standing(prop: Prop, T_world_object: Float[np.ndarray, "4 4"], n_frames: int) -> PropTrack:
+    """A thing that never moves."""
+    state = np.full(n_frames, ObjectState.STATIC, np.uint8)
+    return PropTrack(prop, np.tile(T_world_object, (n_frames, 1, 1)), state)
+
+
+def _grasps(script: Script, arms: list[Arm], time: np.ndarray) -> tuple[Grasped, ...]:
+    out = []
+    for k, (hold, arm) in enumerate(zip(script.holds, arms, strict=True)):
+        at = np.flatnonzero(arm.held)
+        if len(at):
+            out.append(Grasped(k, hold.thing, float(time[at[0]]), float(time[at[-1]])))
+    return tuple(sorted(out, key=lambda g: (g.start_s, g.hand)))
