@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from hoiset.geometry import transform
 from hoiset.shards.schema import MASK_LEFT_HAND, MASK_RIGHT_HAND, MAX_OBJECTS, Sample
 from hoiset.video import encode_mp4
 
+Lens = Callable[[int, np.ndarray], np.ndarray]
 _THREADS = 2
 _SKIN_GLOW = np.array([0.34, 0.15, 0.09])
 
@@ -59,7 +61,17 @@ def render_clip(seed: int, params: StudioParams | None = None) -> StudioClip:
         ValueError: ``seed`` is negative, or the action does not exist or does not suit the object.
     """
     params = params or StudioParams()
-    scene = plan_scene(seed, params)
+    return film_clip(seed, params, plan_scene(seed, params))
+
+
+def film_clip(seed: int, params: StudioParams, scene: Scene) -> StudioClip:
+    """Render a scene with its truth.
+
+    Args:
+        seed: Of shadows and noise, and of the clip's key.
+        params: Of the camera's quality.
+        scene: What to film.
+    """
     happened = played(scene.stage, scene.performance, mirrored=scene.mirrored)
     rgb, depth, masks = film(seed, params, scene)
     truth = truth_members(seed, happened, params.hand_in_view_fraction, masks)
@@ -67,10 +79,16 @@ def render_clip(seed: int, params: StudioParams | None = None) -> StudioClip:
     return StudioClip(rgb, scene.performance.time, truth, depth, masks, happened.hands, happened.props)
 
 
-def film(seed: int, params: StudioParams, scene: Scene) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Colour (T, H, W, 3), depth (T, H, W) in mm and masks (T, H, W) of every frame, mirrored where the scene is.
+def film(seed: int, params: StudioParams, scene: Scene, lens: Lens | None = None) -> tuple[np.ndarray, ...]:
+    """Colour (T, h, w, 3), depth (T, H, W) in mm and masks (T, H, W) of every frame, mirrored where the scene is.
 
     Frames are independent of each other, so two are rendered at a time.
+
+    Args:
+        seed: Of shadows and noise.
+        params: Of the camera's quality.
+        scene: What to film.
+        lens: Makes (h, w, 3) linear RGB of a frame's number and its (H, W, 3) linear RGB, before blur and noise.
     """
     stage, time = scene.stage, scene.performance.time
     seen = played(stage, scene.performance, mirrored=False)
@@ -84,7 +102,8 @@ def film(seed: int, params: StudioParams, scene: Scene) -> tuple[np.ndarray, np.
         posed += [transform(thing.T_camera_object[k], thing.vertices) for thing in seen.props]
         picture = renderer.render(actors, posed)
         grain = np.random.default_rng([seed, 5, k])
-        rgb = develop(picture.rgb * gains[k], grain, blur_px=blur_px, noise=params.noise_fraction)
+        light = picture.rgb if lens is None else lens(k, picture.rgb)
+        rgb = develop(light * gains[k], grain, blur_px=blur_px, noise=params.noise_fraction)
         return rgb, depth_mm(picture.depth_m), picture.mask
 
     with ThreadPoolExecutor(_THREADS) as pool:

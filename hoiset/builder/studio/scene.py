@@ -53,9 +53,8 @@ def plan_scene(seed: int, params: StudioParams) -> Scene:
     """
     if seed < 0:
         raise ValueError(f"found seed {seed}, expected 0 or more: choose a non-negative seed")
-    draw = np.random.default_rng([seed, 0])
-    left, sleeve = draw.random() < 0.5, draw.random() < 0.6
-    hand, (albedo, gloss) = _hand(seed, params, bool(sleeve) if params.sleeve is None else params.sleeve)
+    left = np.random.default_rng([seed, 0]).random() < 0.5
+    hand, (albedo, gloss) = draw_hand(seed, params)
     chosen = _cast(seed, params)
     stage = build_stage(params, np.random.default_rng([seed, 3]))
     time = params.frame_times(chosen.duration_s if params.own_pace else params.duration_s)
@@ -66,9 +65,10 @@ def plan_scene(seed: int, params: StudioParams) -> Scene:
     return Scene(stage, performance, albedo, gloss, mirrored)
 
 
-def _hand(seed: int, params: StudioParams, sleeve: bool) -> tuple[Hand, tuple[np.ndarray, np.ndarray]]:
+def draw_hand(seed: int, params: StudioParams) -> tuple[Hand, tuple[np.ndarray, np.ndarray]]:
     """A hand of random looks, with albedo and gloss of its vertices."""
     draw = np.random.default_rng([seed, 1])
+    sleeve = bool(draw.random() < 0.6) if params.sleeve is None else params.sleeve
     scale = draw.uniform(0.94, 1.06)
     start, girth = draw.uniform(0.05, 0.11), draw.uniform(0.93, 1.08)
     skeleton = adult_skeleton(scale if params.hand_scale is None else params.hand_scale)
