@@ -8,15 +8,28 @@ import numpy as np
 
 from hoiset.builder.screen.params import ScreenParams
 
-GATES = ("no_video", "too_short", "camera_moves", "no_hands", "hands_too_small", "hands_cut_off", "no_hand_motion")
-"""Names of the gates, cheap ones first; a span that passes all of them has the gate ``ok``."""
+GATES = (
+    "no_video",
+    "too_short",
+    "camera_moves",
+    "camera_unsure",
+    "no_hands",
+    "hands_too_small",
+    "hands_cut_off",
+    "no_hand_motion",
+)
+"""Names of the gates, cheap ones first; a span that passes all of them has the gate ``ok``.
+
+``camera_moves`` says that motion of the background was seen, ``camera_unsure`` that it was neither seen nor ruled out:
+a picture without texture, one that is covered nearly whole, one in which everything changes.
+"""
 
 MEASURED = ("duration_s", "camera_shift", "hand_s", "hand_ratio", "hand_size", "hand_cut_off", "hand_speed")
 """Names of the measured values; every candidate has all of them, NaN where they were not reached.
 
 ``camera_shift`` is the most that the background moved within the span; for a span that failed on it, the least it
-moves in any ``min_clip_s`` of it, 1 where it cannot be followed. Sizes and shifts are fractions of min(height, width),
-speeds the same per second.
+moves in any ``min_clip_s`` of it, or what was seen of its motion where it is lost before. Sizes and shifts are
+fractions of min(height, width), speeds the same per second.
 """
 
 

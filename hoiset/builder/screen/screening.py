@@ -96,10 +96,16 @@ def _moving(shot: Shot, track: CameraTrack, first: int, last: int, params: Scree
         return
     part = slice(first, last + 1)
     shift = least_shift(CameraTrack(track.shift[part], track.stretch[part]), shot.time[part], params)
-    detail = f"camera_shift is {shift:.3g} over {params.min_clip_s:g} s, expected {params.max_camera_shift:g} at most"
-    if shift >= 1.0:
-        detail = "the background cannot be followed: it moves too fast, is hidden, or shows nothing"
-    yield _Span(start_s, end_s, {"duration_s": end_s - start_s, "camera_shift": shift}, "camera_moves", detail)
+    measured = {"duration_s": end_s - start_s, "camera_shift": shift}
+    if np.isnan(shift):
+        detail = (
+            f"the background cannot be followed for {params.min_clip_s:g} s: it is hidden, changes, or shows nothing"
+        )
+        yield _Span(start_s, end_s, measured, "camera_unsure", detail)
+    else:
+        bound = f"expected {params.max_camera_shift:g} at most"
+        detail = f"camera_shift is {shift:.3g} within {params.min_clip_s:g} s, {bound}"
+        yield _Span(start_s, end_s, measured, "camera_moves", detail)
 
 
 def _screen_hands(shot: Shot, still: StaticSpan, hand_detector: HandDetector, params: ScreenParams) -> Iterator[_Span]:

@@ -16,6 +16,9 @@ _NOISE_STEP = 0.3  # mean Lab step of sensor noise and compression, so that a st
 _FLASH_S = 0.2
 _AROUND_S = 0.5
 _RETURN_RATIO = 0.5
+_PIXEL_STEP = 1.5  # Lab step of a small picture's pixel that is more than noise
+_WIDE = 0.5
+_NEXT_S = 0.15
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,14 @@ class Steps:
     Attributes:
         time: (T,) times of the frames, s.
         step: (T - 1,) mean absolute difference of small Lab pictures.
+        extent: (T - 1,) share of the picture that changes.
         histogram: (T - 1,) half the L1 distance of colour histograms, 0..1.
         detour: (T - 1,) least difference between frames that enclose the step within a moment: small for a flash.
     """
 
     time: Float[np.ndarray, "T"]
     step: Float[np.ndarray, "T-1"]
+    extent: Float[np.ndarray, "T-1"]
     histogram: Float[np.ndarray, "T-1"]
     detour: Float[np.ndarray, "T-1"]
 
@@ -42,6 +47,7 @@ class StepMeter:
         self._recent: deque[tuple[float, np.ndarray, np.ndarray]] = deque()
         self._time: list[float] = []
         self._step: list[float] = []
+        self._extent: list[float] = []
         self._histogram: list[float] = []
         self._detour: list[float] = []
 
@@ -52,7 +58,9 @@ class StepMeter:
         histogram = _colour_histogram(small)
         if self._recent:
             last_lab, last_histogram = self._recent[-1][1:]
-            self._step.append(float(np.abs(lab - last_lab).mean()))
+            change = np.abs(lab - last_lab).mean(axis=-1)
+            self._step.append(float(change.mean()))
+            self._extent.append(float((change > _PIXEL_STEP).mean()))
             self._histogram.append(float(np.abs(histogram - last_histogram).sum() / 2))
             self._detour.append(np.inf)
             self._enclose(lab)
@@ -73,9 +81,8 @@ class StepMeter:
 
     def steps(self) -> Steps:
         """What was measured so far."""
-        return Steps(
-            *(np.asarray(x, dtype=np.float64) for x in (self._time, self._step, self._histogram, self._detour))
-        )
+        measured = (self._time, self._step, self._extent, self._histogram, self._detour)
+        return Steps(*(np.asarray(x, dtype=np.float64) for x in measured))
 
 
 def find_cuts(steps: Steps, params: ScreenParams) -> list[int]:
@@ -83,14 +90,18 @@ def find_cuts(steps: Steps, params: ScreenParams) -> list[int]:
 
     A step is a cut when it stands out from the second largest of the steps in the half second on either side (motion,
     even a fast hand, comes with neighbours of its own size; repeated frames do not hide that), or when it is large and
-    the colours change with it. It is none when the picture returns at once (a flash, a broken frame).
+    the colours change with it. A step that leaves most of the picture as it was must also stand alone: an arm that
+    hurries out of view needs two or three frames for it. It is none when the picture returns at once (a flash, a
+    broken frame).
     """
     cuts = []
     for i, step in enumerate(steps.step):
         if steps.detour[i] < _RETURN_RATIO * step:
             continue
         hard = step >= params.hard_cut_step and steps.histogram[i] >= params.hard_cut_histogram
-        if hard or (step >= params.cut_min_step and _prominence(steps, i) >= params.cut_ratio):
+        wide = steps.extent[i] >= _WIDE
+        stands_out = step >= params.cut_min_step and _prominence(steps, i) >= params.cut_ratio
+        if hard or (stands_out and (wide or _alone(steps, i, params))):
             cuts.append(i + 1)
     return cuts
 
@@ -104,6 +115,14 @@ def _prominence(steps: Steps, i: int) -> float:
     first, last = max(0, min(first, i - 3)), max(last, i + 4)
     usual = max(_second_largest(steps.step[first:i]), _second_largest(steps.step[i + 1 : last]))
     return float(steps.step[i] / (usual + _NOISE_STEP))
+
+
+def _alone(steps: Steps, i: int, params: ScreenParams) -> bool:
+    """Whether step i stands out from the largest of the steps right before and after it."""
+    near = np.abs(steps.time[1:] - steps.time[i + 1]) <= _NEXT_S
+    near[max(0, i - 1) : i + 2] = True
+    near[i] = False
+    return bool(steps.step[i] >= params.cut_ratio * steps.step[near].max(initial=0.0))
 
 
 def _second_largest(values: Float[np.ndarray, "N"]) -> float:

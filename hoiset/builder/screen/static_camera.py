@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from hoiset.builder.screen.blocks import BlockPicture
 from hoiset.builder.screen.params import ScreenParams
 
 _CELLS = 8  # corners are taken evenly from a grid of cells
@@ -27,7 +29,6 @@ _MIN_SUPPORT = 0.3
 _TOLERANCE = 1.5 / 360
 _LOSE = 0.4  # share of the corners still followed below which a new reference is taken
 _REFERENCE_S = 1.0
-_KEEP = 0.6  # the last motion is kept while it explains this share of what the best one does
 _LK_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
 
 
@@ -136,15 +137,22 @@ def static_spans(track: CameraTrack, time: Float[np.ndarray, "T"], params: Scree
 
 
 def least_shift(track: CameraTrack, time: Float[np.ndarray, "T"], params: ScreenParams) -> float:
-    """The stillest that the camera is for ``min_clip_s`` anywhere: the shift over that time; 1 if it is lost."""
-    least = 1.0
+    """The stillest that the camera is for ``min_clip_s`` anywhere: the shift over that time.
+
+    Where the background is lost before that time is over everywhere, the most that was seen of its motion while it
+    could be followed, if that is more than is allowed; NaN where motion was neither seen nor ruled out.
+    """
+    least, seen = np.inf, 0.0
     for i in np.flatnonzero(~np.isnan(track.shift[:, 0, 0])).tolist():
         until = min(int(np.searchsorted(time, time[i] + params.min_clip_s - 1e-6)), len(time) - 1)
         moved = track.between(i, slice(i, until + 1))
         whole = i == 0 or time[until] - time[i] >= params.min_clip_s - 1e-6
-        if whole and not np.isnan(moved[-1]):
+        if whole and np.isfinite(moved[-1]):
             least = min(least, float(np.nanmax(moved)))
-    return least
+        seen = max(seen, float(moved[np.isfinite(moved)].max()))
+    if np.isfinite(least):
+        return least
+    return seen if seen > params.max_camera_shift else np.nan
 
 
 def _still_until(track: CameraTrack, time: Float[np.ndarray, "T"], first: int, params: ScreenParams) -> int:
@@ -164,10 +172,14 @@ def _before_gap(known: np.ndarray, time: Float[np.ndarray, "T"], max_gap_s: floa
 
 
 class _Reference:
-    """One frame and its corners, to which others are registered."""
+    """One frame, to which others are registered."""
 
     def __init__(
-        self, gray: UInt8[np.ndarray, "H W"], origin: int, time_s: float, motion: Float[np.ndarray, "3 3"] | None = None
+        self,
+        gray: Float[np.ndarray, "H W"],
+        origin: int,
+        time_s: float,
+        motion: Float[np.ndarray, "3 3"] | None = None,
     ) -> None:
         self.origin = origin  # first sample of its stretch, which motions are relative to
         self.time_s = time_s
@@ -175,45 +187,78 @@ class _Reference:
         self.shifts: dict[int, np.ndarray] = {}
         self._gray = gray
         self._motion = np.eye(3) if motion is None else motion
-        self._corners = _find_corners(gray)
+        self._blocks = BlockPicture(gray)
         self._last = np.eye(3)[:2]
 
-    def register(self, gray: UInt8[np.ndarray, "H W"]) -> Float[np.ndarray, "3 3"] | None:
+    def register(self, gray: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "3 3"] | None:
         """Similarity from the stretch's first frame to this one, px, or ``None`` when too little agrees."""
-        if len(self._corners) < _MIN_INLIERS:
+        step = self._near(gray)
+        if step is None:
+            step = self._far(gray)
+        if step is None:
             return None
-        here, there = _follow(self._gray, gray, self._corners)
-        if len(here) < _MIN_INLIERS:
-            return None
-        tolerance_px = _TOLERANCE * min(gray.shape)
-        cv2.setRNGSeed(0)
-        _, found = cv2.estimateAffinePartial2D(
-            here, there, method=cv2.RANSAC, ransacReprojThreshold=tolerance_px, maxIters=500
-        )
-        best = np.zeros(len(here), bool) if found is None else found[:, 0] > 0
-        kept = np.linalg.norm(here @ self._last[:, :2].T + self._last[:, 2] - there, axis=1) < tolerance_px
-        for agree in (kept, best):
-            if agree.sum() < (_KEEP * best.sum() if agree is kept else 0):
-                continue
-            if (
-                agree.sum() >= _MIN_INLIERS
-                and agree.mean() >= _MIN_SUPPORT
-                and _spread(here[agree], gray) >= _MIN_SPREAD
-            ):
-                step, _ = cv2.estimateAffinePartial2D(here[agree], there[agree], method=cv2.LMEDS)
-                if step is not None:
-                    self._last = np.asarray(step, np.float64)
-                    self.followed = float(agree.sum() / len(self._corners))
-                    return np.asarray(np.vstack([step, [0.0, 0.0, 1.0]]) @ self._motion)
+        self._last = step
+        return np.asarray(np.vstack([step, [0.0, 0.0, 1.0]]) @ self._motion)
+
+    def _near(self, gray: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "2 3"] | None:
+        """A motion close to the last one, or as it was, that the blocks hold to be true."""
+        for step in (self._blocks.align(gray, self._last), self._last):
+            evidence = self._blocks.compare(gray, step)
+            if evidence.holds:
+                self.followed = evidence.share
+                return step
         return None
 
+    def _far(self, gray: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "2 3"] | None:
+        """The motion of most corners, however far, unless the blocks know better."""
+        found = self._corner_motion(_to_bytes(gray))
+        if found is None:
+            return None
+        step, followed = found
+        refined = self._blocks.align(gray, step)
+        evidence = self._blocks.compare(gray, refined)
+        if evidence.holds:
+            self.followed = evidence.share
+            return refined
+        evidence, before = self._blocks.compare(gray, step), self._blocks.compare(gray, self._last)
+        if evidence.refuted or evidence.kept.sum() < before.kept.sum():
+            return None  # a hand or a thing that has more corners than the table it moves over
+        self.followed = followed
+        return step
 
-def _even_light(rgb: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
+    def _corner_motion(self, gray: UInt8[np.ndarray, "H W"]) -> tuple[Float[np.ndarray, "2 3"], float] | None:
+        """A similarity that enough corners agree on, and the share of all corners that do."""
+        corners = self._corners
+        if len(corners) < _MIN_INLIERS:
+            return None
+        here, there = _follow(_to_bytes(self._gray), gray, corners)
+        if len(here) < _MIN_INLIERS:
+            return None
+        cv2.setRNGSeed(0)
+        _, found = cv2.estimateAffinePartial2D(
+            here, there, method=cv2.RANSAC, ransacReprojThreshold=_TOLERANCE * min(gray.shape), maxIters=500
+        )
+        agree = np.zeros(len(here), bool) if found is None else found[:, 0] > 0
+        if agree.sum() < _MIN_INLIERS or agree.mean() < _MIN_SUPPORT or _spread(here[agree], gray) < _MIN_SPREAD:
+            return None
+        step, _ = cv2.estimateAffinePartial2D(here[agree], there[agree], method=cv2.LMEDS)
+        return None if step is None else (np.asarray(step, np.float64), float(agree.sum() / len(corners)))
+
+    @cached_property
+    def _corners(self) -> Float[np.ndarray, "N 2"]:
+        return _find_corners(_to_bytes(self._gray))
+
+
+def _even_light(rgb: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "H W"]:
     """Grey picture without slow changes of light over image or time, lest exposure and shadows look like motion."""
     gray = cv2.GaussianBlur(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), (0, 0), 1.0).astype(np.float32)
     small = cv2.resize(gray, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
     light = cv2.resize(cv2.GaussianBlur(small, (0, 0), 3.0), gray.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.clip(128.0 * gray / (light + 8.0), 0, 255).astype(np.uint8)
+    return np.minimum(128.0 * gray / (light + 8.0), 255.0)
+
+
+def _to_bytes(gray: Float[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
+    return gray.astype(np.uint8)
 
 
 def _find_corners(gray: UInt8[np.ndarray, "H W"]) -> Float[np.ndarray, "N 2"]:

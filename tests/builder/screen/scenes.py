@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from hoiset.builder.records import HandDetections, SourceVideo
@@ -51,6 +52,41 @@ def scene(
         noise = rng.integers(-2, 3, (HEIGHT, WIDTH, 3))
         view = np.clip(world[y : y + HEIGHT, x : x + WIDTH].astype(int) + noise, 0, 255).astype(np.uint8)
         frames.append(frame(view, hand(i / fps)))
+    return frames
+
+
+def plain_table(
+    duration_s: float,
+    camera: Callable[[float], tuple[float, float]] = lambda _: (0.0, 0.0),
+    *,
+    arm: bool = True,
+    fps: float = 5.0,
+    seed: int = 0,
+) -> list[np.ndarray]:
+    """A table with a faint horizontal grain and hardly a corner, and a striped arm over a third of it that never rests.
+
+    ``camera`` gives the table's shift in px at a time, fractions included; noise is the sensor's and stays in place.
+    """
+    rng = np.random.default_rng(seed)
+    margin = 60
+    grain = rng.normal(size=(HEIGHT + 2 * margin, WIDTH + 2 * margin)).astype(np.float32)
+    table = 150 + 40 * cv2.GaussianBlur(grain, (0, 0), sigmaX=5, sigmaY=1.5)
+    frames = []
+    for i in range(round(duration_s * fps)):
+        t = i / fps
+        dx, dy = camera(t)
+        into = np.array([[1.0, 0.0, dx - margin], [0.0, 1.0, dy - margin]])
+        view = cv2.warpAffine(table, into, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC)
+        picture = np.repeat(view[..., None], 3, axis=2) * (1.0, 0.9, 0.7)
+        if arm:
+            stripes = 110 + 80 * (np.indices((HEIGHT, WIDTH)).sum(0) // 6 % 2)
+            place = np.array([[1.0, 0.0, 40 * np.sin(2 * t)], [0.0, 1.0, 25 * np.cos(3 * t)]])
+            shape = np.zeros((HEIGHT, WIDTH), np.float32)
+            shape[60:, 90:200] = 1
+            over = cv2.warpAffine(shape, place, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE) > 0.5
+            picture[over] = cv2.warpAffine(stripes.astype(np.float32), place, (WIDTH, HEIGHT))[over][:, None]
+        picture = picture + rng.normal(0, 1.5, picture.shape)
+        frames.append(np.clip(np.round(picture), 0, 255).astype(np.uint8))
     return frames
 
 

@@ -53,6 +53,12 @@ def test_each_gate(tmp_path: Path, gate: str, options: dict) -> None:
     assert [c.gate for c in found] == [gate]
 
 
+def test_a_picture_that_shows_nothing_leaves_the_camera_unsure(tmp_path: Path) -> None:
+    (row,) = screen(video(tmp_path / "a.mp4", [np.full((180, 320, 3), 127, np.uint8)] * 60))
+    assert (row.gate, np.isnan(row.measured["camera_shift"])) == ("camera_unsure", True)
+    assert "camera_unsure" in GATES
+
+
 @pytest.mark.parametrize(
     ("gate", "changes"),
     [

@@ -39,6 +39,22 @@ def test_motion_is_no_cut() -> None:
     assert cuts(starts) == []
 
 
+def test_an_arm_that_hurries_out_of_view_is_no_cut() -> None:
+    """Two frames carry most of the motion: each stands out from the rest of the half second, neither stands alone."""
+    frames = scene(3, lambda _: None)
+    height_px = [170] * 20 + [168, 164, 155, 100, 45, 20, 5]  # a fifth of the picture
+    for image, height in zip(frames, [*height_px, *[0] * len(frames)], strict=False):
+        image[len(image) - height :, 120:200] = (30, 160, 40)
+    assert cuts(frames) == []
+
+
+@pytest.mark.parametrize("blend", [0.3, 0.5])
+def test_a_cut_that_is_blended_over_a_frame_is_found(blend: float) -> None:
+    a, b = scene(2, seed=1), scene(2, seed=2)
+    mixed = np.round((1 - blend) * a[-1] + blend * b[0]).astype(np.uint8)
+    assert set(cuts([*a, mixed, *b])) & {30, 31}
+
+
 @pytest.mark.parametrize("length", [1, 2])
 def test_a_flash_is_no_cut(length: int) -> None:
     frames = scene(4)

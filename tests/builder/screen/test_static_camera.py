@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoiset.builder.screen.params import ScreenParams
-from hoiset.builder.screen.static_camera import StaticSpan, least_shift, static_spans, track_camera
-from tests.builder.screen.scenes import HEIGHT, circling, scene
+from hoiset.builder.screen.static_camera import CameraTrack, StaticSpan, least_shift, static_spans, track_camera
+from tests.builder.screen.scenes import HEIGHT, circling, plain_table, scene
 
 PARAMS = ScreenParams()
 FPS = 5.0
@@ -87,7 +87,45 @@ def test_a_logo_does_not_hide_a_moving_camera() -> None:
 def test_a_picture_without_texture_cannot_be_judged() -> None:
     found, least = spans([np.full((180, 320, 3), 127, np.uint8)] * 20)
     assert found == []
-    assert least == 1
+    assert np.isnan(least)
+
+
+def test_an_arm_over_a_plain_table_is_no_motion() -> None:
+    (span,), _ = spans(plain_table(5))
+    assert (span.first, span.last) == (0, 24)
+    assert span.shift < 0.004
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.8, 1.57])
+@pytest.mark.parametrize("arm", [False, True])
+def test_a_slow_pan_of_a_plain_table_is_motion(angle: float, arm: bool) -> None:
+    speed_px = 0.015 * HEIGHT
+    found, least = spans(
+        plain_table(4, lambda t: (speed_px * t * np.cos(angle), speed_px * t * np.sin(angle)), arm=arm)
+    )
+    assert found == []
+    assert least == pytest.approx(0.03, abs=0.004)  # over the two seconds that a clip lasts at least
+
+
+def test_a_nudge_along_the_grain_divides_the_span() -> None:
+    found, _ = spans(plain_table(8, lambda t: (0.0, 0.0) if t < 3.9 else (4.0, 0.0)))
+    assert [(s.first, s.last) for s in found] == [(0, 19), (20, 39)]
+
+
+def test_a_picture_in_which_everything_changes_cannot_be_judged() -> None:
+    rng = np.random.default_rng(0)
+    found, least = spans([rng.integers(0, 255, (HEIGHT, 320, 3), np.uint8) for _ in range(20)])
+    assert found == []
+    assert np.isnan(least)
+
+
+def test_what_was_seen_of_a_motion_counts_where_the_rest_is_lost() -> None:
+    shift = np.full((20, 9, 2), np.nan)
+    shift[:4] = np.linspace(0, 0.04, 4)[:, None, None]
+    track = CameraTrack(shift, np.zeros(20))
+    assert least_shift(track, np.arange(20) / FPS, PARAMS) == pytest.approx(0.04 * np.sqrt(2))
+    shift[:4] /= 100
+    assert np.isnan(least_shift(track, np.arange(20) / FPS, PARAMS))
 
 
 def test_a_change_of_scenery_before_a_still_camera_is_no_motion() -> None:
