@@ -1,7 +1,8 @@
 """Indoor photographs with metric depth (``depth_nyu/``), from NYU Depth V2 (Silberman et al., ECCV 2012).
 
 **Units and frames in the files:** depth is uint16, divided by ``depth_scale`` (1000) gives m along the optical axis, 0
-is unknown (a quarter to a third of the pixels); intrinsics fx, fy, cx, cy in px. Colour and depth are aligned.
+is unknown (a quarter to a third of the pixels, mostly near the edges); intrinsics fx, fy, cx, cy in px. Colour and
+depth are aligned. The photographs have a white frame of 6 to 8 px, left by undistortion, in which depth is unknown.
 """
 
 from __future__ import annotations

@@ -143,8 +143,8 @@ def jitter(joints: Float[np.ndarray, "T J 3"], time: Float[np.ndarray, "T"]) -> 
     with the frame rate of noise that is white per frame: compare clips of one frame rate, or with the truth's own.
     """
     time = np.asarray(time, np.float64)
-    middle = (time[3:] + time[2:-1] - time[1:-2] - time[:-3]) / 2.0
-    jerk = np.diff(acceleration(joints, time), axis=0) / middle[:, None, None]
+    # The middles of neighbouring triples of frames lie a third of four frames' span apart.
+    jerk = np.diff(acceleration(joints, time), axis=0) / ((time[3:] - time[:-3]) / 3.0)[:, None, None]
     return np.asarray(np.linalg.norm(jerk, axis=-1).mean(-1))
 
 
