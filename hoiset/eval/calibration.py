@@ -68,7 +68,7 @@ def _against(samples: Sequence[Scored], name: str, seed: int) -> dict[str, Any]:
         return {"n": len(kept), "spearman": None, "worth_filtering": None}
     order = np.argsort(-score, kind="stable")
     risk = np.cumsum(error[order]) / np.arange(1, len(order) + 1)
-    value = spearman(score, error)
+    value = float(spearman(score, error, np.ones((1, len(kept)), int))[0])
     low, high = _interval(score, error, np.array([s.clip for s in kept]), seed)
     return {
         "n": len(kept),
@@ -84,13 +84,21 @@ def _against(samples: Sequence[Scored], name: str, seed: int) -> dict[str, Any]:
     }
 
 
-def spearman(a: Float[np.ndarray, "N"], b: Float[np.ndarray, "N"]) -> float:
-    """Rank correlation, ties given their mean rank; NaN where one of the two does not vary."""
-    from scipy.stats import rankdata
+def spearman(
+    a: Float[np.ndarray, "N"], b: Float[np.ndarray, "N"], weights: Int[np.ndarray, "B N"]
+) -> Float[np.ndarray, "B"]:
+    """Rank correlation of values that occur ``weights`` times each, ties given their mean rank.
 
-    ranks = [rankdata(x) - (len(x) + 1) / 2 for x in (a, b)]
-    below = np.sqrt((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum())
-    return float((ranks[0] * ranks[1]).sum() / below) if below > 0 else float("nan")
+    NaN where one of the two does not vary.
+    """
+    ranks = []
+    for x in (a, b):
+        below = (x[:, None] < x[None]) + 0.5 * (x[:, None] == x[None])
+        rank = weights @ below
+        ranks.append(rank - 0.5 * weights.sum(1, keepdims=True))
+    size = np.sqrt((weights * ranks[0] ** 2).sum(1) * (weights * ranks[1] ** 2).sum(1))
+    product = (weights * ranks[0] * ranks[1]).sum(1)
+    return np.divide(product, size, out=np.full(len(weights), np.nan), where=size > 1e-9)
 
 
 def _interval(
@@ -98,14 +106,11 @@ def _interval(
 ) -> tuple[float, float]:
     """Interval of the correlation on clips drawn with replacement; NaN where it cannot be computed."""
     _, member = np.unique(clip, return_inverse=True)
-    drawn = []
-    for weights in resample_weights(int(member.max()) + 1, RESAMPLES, seed):
-        index = np.repeat(np.arange(len(score)), weights[member])
-        drawn.append(spearman(score[index], error[index]))
-    finite = np.array(drawn)[np.isfinite(drawn)]
-    if not len(finite):
+    drawn = spearman(score, error, resample_weights(int(member.max()) + 1, RESAMPLES, seed)[:, member])
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn):
         return float("nan"), float("nan")
-    low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 

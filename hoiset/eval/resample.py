@@ -40,11 +40,16 @@ def nearest(grid: Float[np.ndarray, "T"], times: Float[np.ndarray, "N"]) -> Int[
 
 
 def covered(truth: View, samples: list[View]) -> Bool[np.ndarray, "T"]:
-    """Which of the truth's frames any sample has a frame for: one within half a frame of the slower of the two."""
+    """Which of the truth's frames any sample has a frame for.
+
+    That is one within half a frame of the slower of the two, or the last one before it if that still lasts: a frame
+    lasts as long as its sample's frames do.
+    """
     out = np.zeros(len(truth.time), bool)
     for sample in samples:
+        away = truth.time - sample.time[nearest(sample.time, truth.time)]
         reach = 0.5 * max(truth.period_s, sample.period_s) + TIME_EPS_S
-        out |= np.abs(sample.time[nearest(sample.time, truth.time)] - truth.time) <= reach
+        out |= (away >= -reach) & (away <= max(reach, sample.period_s - TIME_EPS_S))
     return out
 
 

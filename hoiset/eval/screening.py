@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from hoiset.errors import DatasetError
 from hoiset.eval import definitions as d
 from hoiset.eval.metrics import SPAN_IOU
+from hoiset.eval.pooling import number
 from hoiset.eval.tally import share_of
 
 CANDIDATES_FILE = "screen/candidates.parquet"
@@ -71,18 +72,18 @@ def read_expected(path: Path) -> dict[str, Expected]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"cannot read {path}: {error}; expected the screening.csv of a ground truth") from error
     out: dict[str, Expected] = {}
-    for number, row in enumerate(rows, start=2):
+    for line, row in enumerate(rows, start=2):
         try:
             passes = {"yes": True, "no": False}[row["passes"]]
             spans = tuple(_span(text) for text in row["spans"].split(";") if text)
             out[row["uid"]] = Expected(row["uid"], row["kind"], d.PASSES if passes else row["gate"], spans)
         except (KeyError, ValueError, AttributeError, TypeError) as error:
             raise DatasetError(
-                f"{path}: found {row} in line {number}, expected uid, kind, passes yes or no, gate, "
+                f"{path}: found {row} in line {line}, expected uid, kind, passes yes or no, gate, "
                 "spans start-end;start-end"
             ) from error
         if passes != bool(spans) or not (passes or row["gate"]):
-            raise DatasetError(f"{path}: line {number} of {row['uid']} must have spans if it passes, and else a gate")
+            raise DatasetError(f"{path}: line {line} of {row['uid']} must have spans if it passes, and else a gate")
     return out
 
 
@@ -148,8 +149,8 @@ def screening_report(expected: Mapping[str, Expected], judged: Mapping[str, Judg
     for outcome in outcomes:
         counts = d.gate_counts(pred, true, outcome)
         gates[outcome] = {
-            "precision": counts.precision,
-            "recall": counts.recall,
+            "precision": number(counts.precision),
+            "recall": number(counts.recall),
             "expected": counts.tp + counts.fn,
             "found": counts.tp + counts.fp,
         }
