@@ -113,6 +113,8 @@ class Taker:
         bones = bone_poses(hand.skeleton, HALF_CLOSED_RAD)
         roots = [transform(bones[b], hand.bone_vertices(b, 10)) for b in (PALM + 1, 4, 7, 10, 13)]
         self._palm = np.concatenate([hand.bone_vertices(PALM, 60), *roots])
+        fingers = [transform(bones[b], hand.bone_vertices(b, 6)) for b in range(1, FOREARM)]
+        self.half_closed_skin = np.concatenate([hand.bone_vertices(PALM, 30), *fingers])
         self._half_closed = posed_joints(hand.skeleton, bone_poses(hand.skeleton, HALF_CLOSED_RAD))
 
     def survey(

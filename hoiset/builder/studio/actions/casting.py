@@ -8,9 +8,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from hoiset.builder.studio.params import OBJECT_KINDS
+from hoiset.builder.studio.params import OBJECT_KINDS, PART_KINDS
 
-Action = Literal["pick_place", "push", "slide", "rotate", "hold"]
+Action = Literal[
+    "pick_place", "pour", "stir", "push", "slide", "rotate", "hand_over", "hold", "bimanual_lift", "open_lid"
+]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 """What hands can do with things. ``perform`` knows ``idle`` and ``nothing`` besides, which are no interactions."""
 
@@ -54,6 +56,21 @@ _ROLES: dict[str, Role] = {
         (3.0, 5.0),
     ),
     "hold": Role((_GRIPPED,), (_FOR_SMALL,), (3.5, 5.5)),
+    "pour": Role(
+        (("bottle", "mug", "can", "jar"), ("bowl", "mug", "pan", "pot")), (("mug",), ("bowl", "pan")), (4.5, 6.5)
+    ),
+    "stir": Role(
+        (("spoon", "spoon", "knife"), ("bowl", "mug", "pan", "pot")), (("spoon",), ("bowl", "pan")), (5.0, 8.0)
+    ),
+    "open_lid": Role((("lid",), ("pot", "jar")), (("lid",), ("pot",)), (3.0, 5.0)),
+    "bimanual_lift": Role(
+        (("box", "bowl", "plate", "ball", "pan", "pot"),), (("box", "bowl", "plate", "ball", "pot"),), (3.0, 5.0)
+    ),
+    "hand_over": Role(
+        (("mug", "bottle", "can", "box", "spoon", "knife", "spray_bottle", "bowl", "plate"),),
+        (("mug", "box", "spoon", "knife", "bowl"),),
+        (5.0, 7.5),
+    ),
 }
 
 
@@ -80,7 +97,7 @@ def cast(
     rng: np.random.Generator,
     *,
     action: Action | None = None,
-    kinds: Sequence[str] = OBJECT_KINDS,
+    kinds: Sequence[str] = (*OBJECT_KINDS, *PART_KINDS),
     handled: str | None = None,
     hand_scale: float = 1.0,
 ) -> Cast:
@@ -106,11 +123,12 @@ def cast(
         names.append(choices[int(rng.integers(len(choices)))])
     n_handled = len(names)
     copies = list(range(n_handled))
+    loose = [kind for kind in kinds if kind != "lid"]
     for _ in range(int(rng.integers(n_handled, MAX_THINGS + 1)) - n_handled):
         twin = rng.random() < 0.35
         at = int(rng.integers(len(names)))
         copies.append(copies[at] if twin else len(names))
-        names.append(names[at] if twin else str(kinds[int(rng.integers(len(kinds)))]))
+        names.append(names[at] if twin else str(loose[int(rng.integers(len(loose)))]))
     low, high = _ROLES[chosen].duration_s
     return Cast(chosen, tuple(names), tuple(copies), n_handled, float(rng.uniform(low, high)))
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from hoiset.builder.studio.actions.script import Arm, Script
+from hoiset.builder.studio.actions.script import Arm, Script, mirror
 from hoiset.builder.studio.body import Body
 from hoiset.builder.studio.hand import FOREARM_LENGTH_M, Hand
-from hoiset.builder.studio.outlook import View
+from hoiset.builder.studio.outlook import Outlook, View
 from hoiset.builder.studio.performance import MIRROR
 from hoiset.builder.studio.skeleton import FOREARM, N_FINGERS, PALM, bone_poses, posed_joints
 from hoiset.geometry import invert, transform
@@ -73,13 +73,14 @@ def faults(
             free = 0.002 if k == hold.thing else -0.002
             cost += 3000.0 * _mean_top(np.maximum(0.0, depth - free))
         if held.any():
-            out = 1.0 - view.within(joints[held].reshape(-1, 3), 0.02).mean()
-            cost += 120.0 * float(out)
-            cost += 40.0 * _bent(arm, frames[held])
-        if True:
-            elbow = arm.R_wrist_forearm[frames] @ np.array([0.0, -FOREARM_LENGTH_M, 0.0])
-            world = np.einsum("fab,fb->fa", arm.T_world_wrist[frames, :3, :3], elbow) + arm.T_world_wrist[frames, :3, 3]
-            cost += 60.0 * float(view.within(world * (MIRROR if arm.left else 1.0), -0.12).mean())
+            out = 1.0 - view.within(joints[held], 0.02).mean(-1)
+            cost += 120.0 * _mean_top(out) + 40.0 * _bent(arm, frames[held])
+            cost += _unseen(
+                view, bodies[hold.thing], T_world_thing[hold.thing], arm, joints, held, frames, hold.shoulder
+            )
+        elbow = arm.R_wrist_forearm[frames] @ np.array([0.0, -FOREARM_LENGTH_M, 0.0])
+        world = np.einsum("fab,fb->fa", arm.T_world_wrist[frames, :3, :3], elbow) + arm.T_world_wrist[frames, :3, 3]
+        cost += 40.0 * _mean_top(view.within(world * (MIRROR if arm.left else 1.0), -0.15).astype(float))
     cost += _between_things(bodies, T_world_thing, view)
     if len(skins) == 2:
         cost += _between_hands(*skins)
@@ -98,12 +99,35 @@ def _bent(arm: Arm, frames: np.ndarray) -> float:
     return float(np.maximum(0.0, np.arccos(np.clip(cosine, -1, 1)) - _EASY_BEND_RAD * 0.9).mean())
 
 
+def _unseen(
+    view: View,
+    body: Body,
+    T_world_thing: np.ndarray,
+    arm: Arm,
+    joints: np.ndarray,
+    held: np.ndarray,
+    frames: np.ndarray,
+    shoulder: np.ndarray,
+) -> float:
+    """What hand and arm hide of the hand and of what it holds, at the worse of two moments."""
+    flip = MIRROR if arm.left else np.ones(3)
+    body = body.mirrored() if arm.left else body
+    worst = 0.0
+    for k in np.flatnonzero(held)[[held.sum() // 2, -1]]:
+        T_wrist = arm.T_world_wrist[frames[k]]
+        T_thing = mirror(T_world_thing[k]) if arm.left else T_world_thing[k]
+        outlook = Outlook(0.0, shoulder, view.camera * flip)
+        local = transform(invert(T_wrist), joints[k] * flip)
+        worst = max(worst, outlook.hidden(local, T_wrist, body.field, invert(T_thing), body.surface[::20]))
+    return 40.0 * max(0.0, worst - 0.45)
+
+
 def _between_things(bodies: list[Body], poses: list[np.ndarray], view: View) -> float:
     cost = 0.0
     for i, (body, T) in enumerate(zip(bodies, poses, strict=True)):
         world = transform(T, body.surface[::2])
         cost += 3000.0 * _mean_top(np.maximum(0.0, -0.001 - world[..., 2].min(-1)))
-        cost += 80.0 * view.outside(world.reshape(-1, 3), 0.01)
+        cost += 150.0 * _mean_top(1.0 - view.within(world, 0.01).mean(-1))
         for j, (other, T_other) in enumerate(zip(bodies, poses, strict=True)):
             if i != j:
                 depth = -other.field(transform(invert(T_other), world)).min(-1)

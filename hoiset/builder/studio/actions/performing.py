@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from hoiset.builder.studio.actions import single
+from hoiset.builder.studio.actions import single, tending, twohanded
 from hoiset.builder.studio.actions.bystanders import place_bystanders
 from hoiset.builder.studio.actions.casting import ACTIONS, n_handled
 from hoiset.builder.studio.actions.planning import Candidate, Scene
@@ -29,6 +29,11 @@ def _plans() -> dict[str, Plan]:
         "slide": single.slide,
         "rotate": single.rotate,
         "hold": single.hold,
+        "pour": tending.pour,
+        "stir": tending.stir,
+        "open_lid": tending.open_lid,
+        "bimanual_lift": twohanded.bimanual_lift,
+        "hand_over": twohanded.hand_over,
     }
 
 
