@@ -44,6 +44,13 @@ def sample_surface(
     Raises:
         ValueError: The surface has no area.
     """
+    return sample_oriented(vertices, faces, n)[0]
+
+
+def sample_oriented(
+    vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], n: int
+) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
+    """Points as :func:`sample_surface` and the unit normals of their faces."""
     total = np.cumsum(triangle_areas(vertices, faces))
     if not len(total) or not total[-1] > 0:
         raise ValueError(f"found {len(total)} faces with no area in total, expected a surface")
@@ -53,7 +60,9 @@ def sample_surface(
     fold = u + v > 1
     u, v = np.where(fold, 1 - u, u), np.where(fold, 1 - v, v)
     a, b, c = np.moveaxis(np.asarray(vertices, np.float64)[np.asarray(faces)[which]], 1, 0)
-    return a + u[:, None] * (b - a) + v[:, None] * (c - a)
+    normals = np.cross(b - a, c - a)
+    normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
+    return a + u[:, None] * (b - a) + v[:, None] * (c - a), normals
 
 
 def diameter(vertices: Float[np.ndarray, "V 3"]) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from hoiset.eval.definitions.hands import rotation_error
-from hoiset.eval.definitions.surfaces import diameter, sample_surface, surface_centroid
+from hoiset.eval.definitions.surfaces import diameter, sample_oriented, surface_centroid
 from hoiset.geometry import make_T
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ _SAMPLES = 40_000
 _PROBES = 300
 _SAME_RAD = np.radians(10.0)
 """Two symmetries of a finite group are at least 30 degrees apart; nearer ones are the same, found twice."""
-_STEPS = 60
-_AT_REST_RAD = 2e-3
+_STEPS = 25
+_STEP_RAD = 0.2
+_AT_REST_RAD = 1e-4
 _MAX_GROUP = 60
 
 
@@ -202,6 +203,7 @@ class _Surface:
 
     Attributes:
         points: (N, 3) samples.
+        normals: (N, 3) of the surface there.
         probes: (P, 3) some of them, spread over the surface.
         tree: Of the points.
         limit_m: By how much a symmetry may move the surface.
@@ -209,6 +211,7 @@ class _Surface:
     """
 
     points: Float[np.ndarray, "N 3"]
+    normals: Float[np.ndarray, "N 3"]
     probes: Float[np.ndarray, "P 3"]
     tree: cKDTree
     limit_m: float
@@ -218,12 +221,13 @@ class _Surface:
     def of(cls, vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], tolerance: float) -> _Surface:
         from scipy.spatial import cKDTree
 
-        points = sample_surface(vertices, faces, _SAMPLES) - surface_centroid(vertices, faces)
+        points, normals = sample_oriented(vertices, faces, _SAMPLES)
+        points = points - surface_centroid(vertices, faces)
         # Every k-th sample is spread by area; the farthest ones are where a turn moves the surface most.
         far = np.argsort(-np.linalg.norm(points, axis=-1), kind="stable")[:: _SAMPLES // (10 * _PROBES)][:_PROBES]
         probes = np.concatenate([points[:: _SAMPLES // _PROBES], points[far]])
         size = diameter(vertices)
-        return cls(points, probes, cKDTree(points), tolerance * size, size)
+        return cls(points, normals, probes, cKDTree(points), tolerance * size, size)
 
     def moved(self, R: Float[np.ndarray, "3 3"], probes: Float[np.ndarray, "P 3"]) -> Float[np.ndarray, "Q"]:
         """Distances between the surface and itself turned by R, both ways, m."""
@@ -247,16 +251,31 @@ class _Surface:
         ``None`` when there is none or it is one of the known ones. It must be where the iteration comes to rest: part
         of the way to a symmetry, a slender body may well be within the limit.
         """
-        few = self.probes[::4]
-        if np.sqrt((self.moved(R, few) ** 2).mean()) > 0.05 * self.diameter_m:
+        if any(_apart(R, other) < _SAME_RAD for other in known):
+            return None
+        if np.sqrt((self.moved(R, self.probes[::6]) ** 2).mean()) > 0.05 * self.diameter_m:
             return None
         for _ in range(_STEPS):
+            start, R = R, self.step(R)
             if any(_apart(R, other) < _SAME_RAD for other in known):
                 return None
-            start, R = R, _nearest_rotation(self.points[self.tree.query(few @ R.T)[1]].T @ few)
             if _apart(start, R) < _AT_REST_RAD:
                 return R if self.holds(R) else None
         return None
+
+    def step(self, R: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+        """One damped Gauss-Newton step of the distances to the nearest tangent planes (Chen and Medioni, 1992)."""
+        probes = self.probes[::4] @ R.T
+        nearest = self.tree.query(probes)[1]
+        normals = self.normals[nearest]
+        gap = ((probes - self.points[nearest]) * normals).sum(-1)
+        lever = np.cross(probes, normals)
+        damping = 1e-3 * float((lever**2).sum()) / 3.0
+        turn = np.linalg.solve(lever.T @ lever + damping * np.eye(3), -lever.T @ gap)
+        angle = float(np.linalg.norm(turn))
+        if angle < 1e-12:
+            return R
+        return np.asarray(_rotation(turn / angle, min(angle, _STEP_RAD)) @ R)
 
 
 def _candidates(
@@ -269,7 +288,7 @@ def _candidates(
     """
     low, high = moments[1] - moments[0] < 0.2, moments[2] - moments[1] < 0.2
     if low and high:
-        axes = [*principal, *_half_sphere(300)]
+        axes = [*principal, *_half_sphere(150)]
         return [(axis, order) for order in range(2, 6) for axis in axes]
     half_turns = [(axis, 2) for axis in principal]
     if not (low or high):
@@ -303,7 +322,7 @@ def _closure(surface: _Surface, found: list[Float[np.ndarray, "3 3"]]) -> list[F
     group = list(found)
     for a in group:  # Grows while it is walked through.
         for b in found:
-            product = _nearest_rotation(a @ b)
+            product = surface.step(_nearest_rotation(a @ b))
             new = len(group) < _MAX_GROUP and all(_apart(product, other) >= _SAME_RAD for other in group)
             if new and surface.holds(product):
                 group.append(product)

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import trimesh
@@ -68,7 +70,15 @@ class TestFinding:
         # A group: every product is an element again, to within what the search resolves.
         products = np.einsum("aij,bjk->abik", found.discrete, found.discrete).reshape(-1, 3, 3)
         nearest = [d.rotation_error(found.discrete, p).min() for p in products]
-        assert np.degrees(max(nearest)) < 3.0
+        assert np.degrees(max(nearest)) < 1.0
+
+    def test_a_cube_has_the_signed_permutations(self):
+        signs = itertools.product((1, -1), repeat=3)
+        swaps = [np.diag(s) @ np.eye(3)[list(p)] for s in signs for p in itertools.permutations(range(3))]
+        expected = np.array([R for R in swaps if np.linalg.det(R) > 0])
+        vertices, faces, R = somewhere(FINITE["cube"][0])
+        for symmetry in d.symmetries_of(vertices, faces).discrete:
+            assert np.degrees(d.rotation_error(R @ expected @ R.T, symmetry).min()) < 0.2
 
     @pytest.mark.parametrize("name", ROUND)
     def test_bodies_of_revolution(self, name):
