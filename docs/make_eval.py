@@ -18,7 +18,7 @@ pictures; `--json` prints the pooled figures. In Python: `hoiset.eval.evaluate(b
 
 **Clips** are matched by `source.uid` and time. The truth is brought to the sample's frame times: codes from the nearest
 true frame within half a frame, joints and poses in between. True frames that no sample covers count as missed in
-recall, states, contacts and grasps, and are reported as `clip_coverage`; a clip without any sample is missed throughout.
+recall, states, contacts and grasps, and are reported as `clip_coverage`; a clip without a sample is missed throughout.
 
 **Hands** are matched frame by frame by their place in the image, whatever side they are said to be: within
 {metrics.HAND_MATCH_SHARE:g} of the true hand's extent, mean over joints. So recall and handedness are separate.

@@ -100,7 +100,7 @@ def evaluate(
     results: list[tuple[dict[str, Any], ClipResult]] = []
     for row in true.rows:
         view = true.view(row)
-        results.append((row, judge_clip(view, [made.view(r) for r in made.by_uid.get(row["uid"], ())])))
+        results.append((row, judge_clip(view, [made.view(r) for r in made.within(row)])))
         if progress is not None:
             progress(len(results), len(true.rows))
     made.close()

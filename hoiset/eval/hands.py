@@ -156,5 +156,5 @@ def _motion_sums(truth: View, sample: View, match: HandMatch) -> dict[str, np.nd
             shaken.append(d.jitter(pred, sample.time))
             smooth.append(d.jitter(true, sample.time))
     w = sample.period_s
-    named = {"hand_acceleration_error": error, "hand_jitter": shaken, "hand_jitter_true": smooth}
+    named = {"hand_acceleration_error_m_s2": error, "hand_jitter_m_s3": shaken, "hand_jitter_true_m_s3": smooth}
     return {name: mean_of(np.concatenate([*values, np.zeros(0)]), w) for name, values in named.items()}

@@ -109,6 +109,12 @@ class Corpus:
             out[row["uid"]].append(row)
         return out
 
+    def within(self, clip: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Index rows of the same video whose time overlaps a clip's, that of another corpus, in time order."""
+        start, end = _span(clip)
+        rows = ((row, *_span(row)) for row in self.by_uid.get(clip["uid"], ()))
+        return [row for row, first, last in rows if first <= end and last >= start]
+
     def view(self, row: Mapping[str, Any]) -> View:
         """Read one clip's core layer.
 
@@ -164,6 +170,11 @@ def truth_root(truth: Path) -> Path:
     """The dataset in a directory that ``hoiset studio`` wrote, or the dataset itself."""
     truth = Path(truth)
     return truth / "truth" if (truth / "truth" / "index").is_dir() else truth
+
+
+def _span(row: Mapping[str, Any]) -> tuple[float, float]:
+    start = float(row["start_s"] or 0.0)
+    return start, start + float(row["duration_s"])
 
 
 def _only_version(root: Path) -> str:

@@ -14,7 +14,7 @@ def pooled(**figures: tuple[float | None, float | None, float | None]) -> dict[s
     return {"pooled": {name: {"value": v, "low": a, "high": b, "n": 1} for name, (v, a, b) in figures.items()}}
 
 
-BEFORE = pooled(hand_recall=(0.9, 0.8, 0.95), hand_mpjpe_mm=(30.0, 25.0, 36.0), hand_jitter=(5.0, 4.0, 6.0))
+BEFORE = pooled(hand_recall=(0.9, 0.8, 0.95), hand_mpjpe_mm=(30.0, 25.0, 36.0), hand_jitter_m_s3=(5.0, 4.0, 6.0))
 
 
 def names(after: dict[str, Any], before: dict[str, Any] = BEFORE) -> list[str]:
@@ -36,7 +36,7 @@ def test_nothing_is_worse_than_itself() -> None:
     ],
 )
 def test_worse_is_beyond_the_bad_end_of_the_interval(recall: float, error: float, worse: list[str]) -> None:
-    after = pooled(hand_recall=(recall, 0, 1), hand_mpjpe_mm=(error, 0, 99), hand_jitter=(500.0, 1, 999))
+    after = pooled(hand_recall=(recall, 0, 1), hand_mpjpe_mm=(error, 0, 99), hand_jitter_m_s3=(500.0, 1, 999))
     assert names(after) == worse
 
 

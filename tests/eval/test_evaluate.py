@@ -62,7 +62,7 @@ def test_the_truth_itself_is_perfect(judge: Any) -> None:
             assert got[m.name] == pytest.approx(1.0, abs=1e-12), m.name
         elif m.better == "lower":
             assert got[m.name] == pytest.approx(0.0, abs=1e-5), m.name
-    assert got["hand_jitter"] == got["hand_jitter_true"]
+    assert got["hand_jitter_m_s3"] == got["hand_jitter_true_m_s3"]
     assert got["bystander_share"] == 1.0
     assert found.clips[0]["status"] == "ok"
     assert found.clips[0]["false_objects"] == 0
@@ -74,7 +74,12 @@ def test_joints_moved_by_10_mm(judge: Any) -> None:
     for name in ("wrist_error_mm", "wrist_ade_mm", "wrist_fde_mm"):
         assert got[name] == pytest.approx(10.0, abs=1e-3), name
     assert 0 < got["wrist_dtw_mm"] <= 10.0
-    for name in ("hand_root_relative_mpjpe_mm", "hand_pa_mpjpe_mm", "wrist_rotation_deg", "hand_acceleration_error"):
+    for name in (
+        "hand_root_relative_mpjpe_mm",
+        "hand_pa_mpjpe_mm",
+        "wrist_rotation_deg",
+        "hand_acceleration_error_m_s2",
+    ):
         assert got[name] == pytest.approx(0.0, abs=1e-3), name
     depth = s.make_truth()["hand_wrist.npy"][..., 2, 3]
     assert got["wrist_depth_error_percent"] == pytest.approx(float((1.0 / depth).mean()), rel=1e-4)
@@ -226,6 +231,18 @@ def test_a_clip_in_two_samples(judge: Any) -> None:
     found = judge([s.cut(truth, 0, 22), s.cut(truth, 22, N)], [truth])
     assert_perfect(found)
     assert found.clips[0]["samples"] == ["a_mp4-0", "a_mp4-22"]
+
+
+def test_two_clips_of_one_video_do_not_mix(judge: Any) -> None:
+    def later(x: s.Sample) -> None:
+        x["clip.json"]["key"] = "later"
+        x["clip.json"]["source"] |= {"start_s": 10.0, "end_s": 13.0}
+        s.move_hands(x, (0.0, 0.03, 0.0))
+
+    truth = [s.make_truth(), s.perturbed(s.make_truth(), later)]
+    found = judge(truth, truth)
+    assert_perfect(found)
+    assert {row["key"]: row["samples"] for row in found.clips} == {"a_mp4": ["a_mp4"], "later": ["later"]}
 
 
 def test_half_a_clip(judge: Any) -> None:

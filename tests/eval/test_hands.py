@@ -81,5 +81,5 @@ def test_motion_is_not_measured_across_a_gap() -> None:
     s.lose_hand(lost, slice(20, 21), s.RIGHT)
     sample = s.view(lost)
     sums = hand_sums(truth, sample, match_hands(truth, sample))
-    assert sums["hand_acceleration_error"][-1] == (20 - 2) + (24 - 2)
-    assert sums["hand_jitter"][-1] == (20 - 3) + (24 - 3)
+    assert sums["hand_acceleration_error_m_s2"][-1] == (20 - 2) + (24 - 2)
+    assert sums["hand_jitter_m_s3"][-1] == (20 - 3) + (24 - 3)
