@@ -128,8 +128,8 @@ class Taker:
         yaw: float | None = None,
         lift_m: float = 0.0,
         judge: Judge | None = None,
-        n_drawn: int = 600,
-        n_seen: int = 40,
+        n_drawn: int = 450,
+        n_seen: int = 32,
         n_kept: int = 10,
     ) -> list[Place]:
         """Places for the wrist, best first, judged by what the camera would see and by what is in the way.

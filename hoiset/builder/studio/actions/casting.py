@@ -14,7 +14,9 @@ Action = Literal[
     "pick_place", "pour", "stir", "push", "slide", "rotate", "hand_over", "hold", "bimanual_lift", "open_lid"
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
-"""What hands can do with things. ``perform`` knows ``idle`` and ``nothing`` besides, which are no interactions."""
+"""What hands can do with things."""
+UNDOINGS = ("idle", "nothing")
+"""What ``perform`` can show besides, which are no interactions."""
 
 MAX_THINGS = 4
 CHILD_SCALE = 0.8
@@ -125,8 +127,8 @@ def cast(
     copies = list(range(n_handled))
     loose = [kind for kind in kinds if kind != "lid"]
     for _ in range(int(rng.integers(n_handled, MAX_THINGS + 1)) - n_handled):
-        twin = rng.random() < 0.35
         at = int(rng.integers(len(names)))
+        twin = rng.random() < 0.35 and names[at] != "lid"
         copies.append(copies[at] if twin else len(names))
         names.append(names[at] if twin else str(loose[int(rng.integers(len(loose)))]))
     low, high = _ROLES[chosen].duration_s
@@ -134,8 +136,8 @@ def cast(
 
 
 def n_handled(action: str) -> int:
-    """How many things take part in an action; 0 for ``idle`` and ``nothing``."""
-    return len(_ROLES[action].parts) if action in _ROLES else 0
+    """How many things take part in an action; 1 for ``idle`` (the one that moves by itself), 0 for ``nothing``."""
+    return len(_ROLES[action].parts) if action in _ROLES else int(action == "idle")
 
 
 def _parts(

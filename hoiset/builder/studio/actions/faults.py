@@ -67,7 +67,7 @@ def faults(
         skin, joints = feelers.posed(hand, arm, frames)
         skins.append(skin)
         held = arm.held[frames]
-        cost += 1000.0 * _mean_top(np.maximum(0.0, 0.001 - skin[..., 2].min(-1)))
+        cost += 3000.0 * _mean_top(np.maximum(0.0, 0.001 - skin[..., 2].min(-1)))
         for k, (body, T) in enumerate(zip(bodies, T_world_thing, strict=True)):
             depth = -body.field(transform(invert(T), skin)).min(-1)
             free = 0.002 if k == hold.thing else -0.002

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -25,7 +25,7 @@ from hoiset.builder.studio.stage import Stage
 from hoiset.builder.studio.wrists import Judge, Place, Taker
 from hoiset.geometry import make_T
 
-GOOD_COST = 22.0
+GOOD_COST = 30.0
 Candidate = tuple[float, Script]
 """What the grasps cost, mm, and the script."""
 
@@ -63,6 +63,10 @@ class Scene:
         duration_s = float(time[-1]) * len(time) / max(1, len(time) - 1)
         bodies = tuple(body_of(prop) for prop in props)
         return cls(taker, hand.thinned(9), Feelers.of(hand), View.of(stage), props, bodies, time, duration_s, rng)
+
+    def from_share(self, share: float) -> Scene:
+        """The same, of which the clip shows only what comes after a share of the action."""
+        return replace(self, time=share * self.duration_s + self.time * (1.0 - share))
 
     def spot(
         self, clear: float = 0.0, near: np.ndarray | None = None, low: float = 0.0, high: float = 9.0
@@ -133,7 +137,7 @@ class Scene:
         """What is wrong with a script."""
         return faults(self.taker.hand, self.feelers, self.view, list(self.bodies), script, self.arms(script), self.time)
 
-    def best(self, candidates: Iterator[Candidate], enough: float = GOOD_COST, limit: int = 8) -> tuple[float, Script]:
+    def best(self, candidates: Iterator[Candidate], enough: float = GOOD_COST, limit: int = 7) -> tuple[float, Script]:
         """The candidate with the least cost, or the first that is good; with its cost."""
         best: Candidate | None = None
         for k, (grasping, script) in enumerate(candidates):

@@ -126,7 +126,7 @@ def _mouth(scene: Scene, thing: int) -> Opening:
 def _tilted(scene: Scene, outlook: Outlook, tilt: np.ndarray) -> Judge:
     Q = Rotation.from_rotvec(tilt).as_matrix()
 
-    def judge(T_object: np.ndarray, T_wrist: np.ndarray) -> np.ndarray:
+    def judge(_: np.ndarray, T_wrist: np.ndarray) -> np.ndarray:
         there = make_T(Q @ T_wrist[:, :3, :3], T_wrist[:, :3, 3])
         return 0.6 * scene.taker.strain(there, outlook) + 12.0 * outlook.averted(there)
 

@@ -109,7 +109,7 @@ def _second(scene: Scene, ways: list[Grip], first: Grasp, T_world_thing: np.ndar
 
 def _clear_of(scene: Scene, taken: cKDTree) -> Judge:
     """Cost in mm of a half-closed hand in the other, object frame of the mirror image."""
-    points = scene.taker.half_closed_skin
+    points = scene.taker.half_closed_skin[::3]
 
     def judge(T_object: np.ndarray, T_wrist: np.ndarray) -> np.ndarray:
         mine = transform(invert(T_object) @ T_wrist, points)
