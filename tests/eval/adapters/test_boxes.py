@@ -19,7 +19,8 @@ def test_clips_have_frames_and_boxes_inside_of_them(shared_data):
         assert (boxes >= -1).all()
         assert (boxes[:, [0, 2]] <= width + 1).all()
         assert (boxes[:, [1, 3]] <= height + 1).all()
-        assert sum(len(h) for h in clip.hands) > 0.5 * len(clip.hands)
+        # The hand that takes the book comes late.
+        assert sum(len(h) for h in clip.hands) > 0.2 * len(clip.hands)
 
 
 def test_two_objects_of_one_noun_stay_apart_and_absence_is_nan(shared_data):

@@ -39,7 +39,7 @@ def test_edges_of_depth_are_edges_of_colour(shared_data):
 
 def test_a_broken_set_is_refused(tmp_path):
     path = tmp_path / "test_annotations.json"
-    path.write_text(json.dumps({"files": [{"rgb": "a"}]}))
+    path.write_text(json.dumps({"files": [{"depth_scale": 1000.0}]}))
     with pytest.raises(DatasetError, match="without files, rgb, depth"):
         read_depth_nyu(tmp_path)
     path.write_text(json.dumps({"files": [{"rgb": "rgb/a.jpg", "depth": "depth/a.png"}]}))

@@ -6,7 +6,7 @@ from hoiset.eval.adapters import files
 
 
 def test_a_missing_file_and_a_name_that_leads_out(tmp_path):
-    with pytest.raises(DatasetError, match="found no .*gt.npz"):
+    with pytest.raises(DatasetError, match=r"found no .*gt\.npz"):
         files.existing(tmp_path, "gt.npz")
     (tmp_path / "inside").mkdir()
     (tmp_path / "secret").write_text("")

@@ -18,10 +18,10 @@ def recording(n_objects=1, meshes=(MESH,), n=10):
     """A right hand whose index tip touches a box that starts to move at half time; a left hand that is not there."""
     rng = np.random.default_rng(0)
     time = 5.0 + np.arange(n) / 10
-    t = np.zeros((n, 3)) + [0, 0, 1.0]
+    t = np.tile([0.0, 0.0, 1.0], (n, 1))
     t[n // 2 :, 0] = 0.05 * np.arange(1, n - n // 2 + 1)
     joints = np.full((n, 2, 21, 3), np.nan)
-    hand = rng.normal(0, 0.01, (21, 3)) + [0.0, 0.0, -0.3]
+    hand = rng.normal((0.0, 0.0, -0.3), 0.01, (21, 3))
     hand[8] = [0.0, 0.0, -0.07]
     joints[:, 1] = t[:, None] + hand
     T = np.tile(make_T(np.tile(np.eye(3), (n, 1, 1)), t)[:, None], (1, n_objects, 1, 1))
