@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8, UInt16
 
 from hoiset.builder.studio.develop import depth_mm, develop, exposure
-from hoiset.builder.studio.meshes import Actor
+from hoiset.builder.studio.meshes import Actor, dress
 from hoiset.builder.studio.params import StudioParams
 from hoiset.builder.studio.render import Renderer
 from hoiset.builder.studio.scene import Scene, plan_scene
@@ -92,14 +92,19 @@ def film(seed: int, params: StudioParams, scene: Scene, lens: Lens | None = None
     """
     stage, time = scene.stage, scene.performance.time
     seen = played(stage, scene.performance, mirrored=False)
-    renderer = Renderer(stage, seed)
-    actors = [*(_skin(scene, hand, scene.mirrored) for hand in seen.hands), *_things(seen.props)]
+    hands = [_skin(scene, hand) for hand in seen.hands]
+    things = _things(seen.props)
+    moving = [slot for slot, thing in enumerate(seen.props) if np.ptp(thing.T_camera_object, axis=0).any()]
+    still = [slot for slot in range(len(seen.props)) if slot not in moving]
+    stood = [transform(seen.props[slot].T_camera_object[0], seen.props[slot].vertices) for slot in still]
+    renderer = Renderer(stage, seed, [things[slot] for slot in still], stood)
+    actors = [*hands, *(things[slot] for slot in moving)]
     blur_px = params.blur_fraction * min(stage.width, stage.height)
     gains = exposure(time, params.exposure_drift, np.random.default_rng([seed, 9]))
 
     def shoot(k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         posed = [hand.vertices(k) for hand in seen.hands]
-        posed += [transform(thing.T_camera_object[k], thing.vertices) for thing in seen.props]
+        posed += [transform(seen.props[slot].T_camera_object[k], seen.props[slot].vertices) for slot in moving]
         picture = renderer.render(actors, posed)
         grain = np.random.default_rng([seed, 5, k])
         light = picture.rgb if lens is None else lens(k, picture.rgb)
@@ -112,21 +117,13 @@ def film(seed: int, params: StudioParams, scene: Scene, lens: Lens | None = None
     return rgb, depth, masks
 
 
-def _skin(scene: Scene, hand: FilmedHand, mirrored: bool) -> Actor:
-    code = MASK_LEFT_HAND if hand.left != mirrored else MASK_RIGHT_HAND
-    return Actor(code, hand.track.hand.mesh.vertices, hand.faces, scene.albedo, None, scene.gloss, _SKIN_GLOW)
+def _skin(scene: Scene, hand: FilmedHand) -> Actor:
+    code = MASK_LEFT_HAND if hand.left != scene.mirrored else MASK_RIGHT_HAND
+    return dress(code, hand.track.hand.mesh.vertices, hand.faces, scene.albedo, scene.gloss, _SKIN_GLOW)
 
 
 def _things(props: tuple[FilmedProp, ...]) -> list[Actor]:
     return [
-        Actor(
-            1 + slot,
-            thing.vertices,
-            thing.faces,
-            None,
-            thing.prop.texture,
-            np.full(len(thing.vertices), thing.prop.gloss),
-            np.zeros(3),
-        )
+        dress(1 + slot, thing.vertices, thing.faces, thing.prop.texture, thing.prop.gloss)
         for slot, thing in enumerate(props[:MAX_OBJECTS])
     ]

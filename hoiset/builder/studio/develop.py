@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8, UInt16
+
+_BRIGHTEST = 4.0
 
 
 def develop(
@@ -21,11 +25,20 @@ def develop(
     x: np.ndarray = rgb.astype(np.float32)
     if blur_px > 0:
         x = cv2.GaussianBlur(x, (0, 0), blur_px, borderType=cv2.BORDER_REPLICATE)
-    x = x / (1.0 + 0.18 * np.maximum(x, 0.0) ** 2)  # soft shoulder instead of clipping
-    y = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 1e-8) ** (1 / 2.4) - 0.055)
+    tones = _tone_curve()
+    at = np.clip(x * np.float32((len(tones) - 1) / _BRIGHTEST), 0, len(tones) - 1)
+    y = tones[at.astype(np.int32)]
     grain = rng.standard_normal(y.shape, dtype=np.float32)
-    y = y + grain * noise * (0.6 + 0.8 * np.clip(1.0 - y, 0.0, 1.0))
-    return np.clip(np.round(y * 255.0), 0, 255).astype(np.uint8)
+    y += grain * (noise * (0.6 + 0.8 * np.clip(1.0 - y, 0.0, 1.0)))
+    return np.clip(np.rint(y * 255.0), 0, 255).astype(np.uint8)
+
+
+@functools.cache
+def _tone_curve() -> Float[np.ndarray, "N"]:
+    """Values in sRGB of linear light 0 .. ``_BRIGHTEST`` after a soft shoulder, in steps far below those of 8 bits."""
+    x = np.linspace(0.0, _BRIGHTEST, 1 << 16)
+    x = np.minimum(x, 2.3) / (1.0 + 0.18 * np.minimum(x, 2.3) ** 2)  # soft shoulder instead of clipping
+    return np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 1e-8) ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
 def exposure(time: Float[np.ndarray, "T"], drift: float, rng: np.random.Generator) -> Float[np.ndarray, "T 3"]:

@@ -5,38 +5,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy import sparse
 
-from hoiset.builder.studio.surface_nets import vertex_normals
 from hoiset.builder.studio.texture import Texture
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A mesh that is rendered.
+    """A mesh that is rendered; made by :func:`dress`.
 
     Attributes:
         code: Its value in the masks.
-        rest: (V, 3) vertices in the frame in which ``texture`` is defined.
         faces: (F, 3).
-        albedo: (V, 3) linear RGB of the vertices, or ``None`` where ``texture`` is given.
-        texture: Linear RGB of points of ``rest``'s frame.
+        colours: (F, 6, 3) linear RGB of each triangle's corners 0, 1, 2 and of the middles of its edges 12, 20, 01.
         gloss: (V,) strength of the highlight.
         glow: (3,) light that leaks through: how far past the terminator each channel is still lit.
+        incidence: (V, F) sparse: which vertex is a corner of which triangle.
+        adjacency: (V, V) sparse: how many triangles two vertices share.
     """
 
     code: int
-    rest: Float[np.ndarray, "V 3"]
     faces: Int[np.ndarray, "F 3"]
-    albedo: Float[np.ndarray, "V 3"] | None
-    texture: Texture | None
+    colours: Float[np.ndarray, "F 6 3"]
     gloss: Float[np.ndarray, "V"]
     glow: Float[np.ndarray, "3"]
+    incidence: Any
+    adjacency: Any
+
+
+def dress(
+    code: int,
+    rest: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    colour: Texture | Float[np.ndarray, "V 3"],
+    gloss: Float[np.ndarray, "V"] | float,
+    glow: Float[np.ndarray, "3"] | None = None,
+) -> Actor:
+    """Give a mesh its looks; the texture is sampled once, at vertices and the middles of edges.
+
+    Args:
+        code: Its value in the masks.
+        rest: Vertices in the frame in which the texture is defined, m.
+        faces: Triangles.
+        colour: Linear RGB of points of that frame, or of the vertices.
+        gloss: Strength of the highlight.
+        glow: Light that leaks through each channel; none by default.
+    """
+    n = len(rest)
+    edges = np.sort(faces[:, [[1, 2], [2, 0], [0, 1]]].reshape(-1, 2), axis=1)
+    unique, which = np.unique(edges[:, 0] * n + edges[:, 1], return_inverse=True)
+    a, b = np.divmod(unique, n)
+    if callable(colour):
+        corner, middle = colour(rest), colour((rest[a] + rest[b]) / 2)
+    else:
+        corner, middle = colour, (colour[a] + colour[b]) / 2
+    colours = np.concatenate([corner[faces], middle[which.reshape(-1, 3)]], axis=1).astype(np.float32)
+    owner = np.repeat(np.arange(len(faces)), 3)
+    incidence = sparse.csr_matrix((np.ones(len(owner), np.float32), (faces.ravel(), owner)), shape=(n, len(faces)))
+    strengths = np.full(n, float(gloss)) if isinstance(gloss, (int, float)) else gloss
+    leak = np.zeros(3) if glow is None else glow
+    return Actor(code, faces, colours, strengths, leak, incidence, (incidence @ incidence.T).tocsr())
 
 
 @dataclass(frozen=True)
@@ -47,7 +81,7 @@ class Hit:
         geometry: (...) index of the actor, -1 where nothing is met.
         primitive: (...) index of the actor's triangle.
         uv: (..., 2) barycentric coordinates of the triangle's second and third corner.
-        z: (...) z-depth, m.
+        z: (...) z-depth, m; infinite where nothing is met.
     """
 
     geometry: Int[np.ndarray, "*B"]
@@ -55,32 +89,51 @@ class Hit:
     uv: Float[np.ndarray, "*B 2"]
     z: Float[np.ndarray, "*B"]
 
+    @property
+    def on(self) -> Bool[np.ndarray, "*B"]:
+        """Where something is met."""
+        return self.geometry >= 0
+
+    def kept(self, keep: Bool[np.ndarray, "*B"]) -> Hit:
+        """The same hits, with those that are not kept made misses."""
+        return Hit(np.where(keep, self.geometry, -1), self.primitive, self.uv, np.where(keep, self.z, np.inf))
+
 
 class MeshScene:
-    """One frame's meshes, concatenated, with their ray-casting structure."""
+    """One frame's meshes, concatenated, with their ray-casting structure.
 
-    def __init__(self, actors: list[Actor], vertices: list[np.ndarray]) -> None:
+    Args:
+        actors: What is there.
+        vertices: Of each actor, camera frame, m.
+    """
+
+    def __init__(self, actors: Sequence[Actor], vertices: Sequence[np.ndarray]) -> None:
         import open3d as o3d
 
         self._scene: Any = o3d.t.geometry.RaycastingScene()
-        self._actors = actors
-        offsets = np.cumsum([0, *(len(v) for v in vertices)])
-        faces = []
-        for actor, posed, offset in zip(actors, vertices, offsets, strict=False):
+        self._actors = tuple(actors)
+        self._ends = np.cumsum([0, *(len(v) for v in vertices)])
+        faces, normals = [], []
+        for actor, posed, offset in zip(self._actors, vertices, self._ends, strict=False):
             self._scene.add_triangles(_tensor(posed, np.float32), _tensor(actor.faces, np.uint32))
             faces.append(actor.faces + offset)
+            a, b, c = (posed[actor.faces[:, i]] for i in range(3))
+            normals.append(actor.incidence @ np.cross(b - a, c - a))
         self._first_face = np.cumsum([0, *(len(f) for f in faces)])
-        self.vertices = np.concatenate(vertices)
-        self.faces = np.concatenate(faces)
-        self.normals = np.concatenate([vertex_normals(v, a.faces) for a, v in zip(actors, vertices, strict=True)])
-        self.codes = np.array([a.code for a in actors], np.uint8)
-        self.gloss = np.concatenate([a.gloss for a in actors])
-        self.glow = np.concatenate([np.broadcast_to(a.glow, a.rest.shape) for a in actors])
-        self._rest = np.concatenate([a.rest for a in actors])
-        self._colour = np.concatenate([np.zeros_like(a.rest) if a.albedo is None else a.albedo for a in actors])
+        self.vertices = np.concatenate(vertices) if len(vertices) else np.zeros((0, 3))
+        self.faces = np.concatenate(faces) if faces else np.zeros((0, 3), np.int64)
+        summed = np.concatenate(normals) if normals else np.zeros((0, 3))
+        self.normals = summed / np.maximum(np.linalg.norm(summed, axis=-1, keepdims=True), 1e-12)
+        self.codes = np.array([a.code for a in self._actors], np.uint8)
+        self.gloss = np.concatenate([a.gloss for a in self._actors]) if self._actors else np.zeros(0)
+        self.glow = np.repeat(np.array([a.glow for a in self._actors]).reshape(-1, 3), np.diff(self._ends), axis=0)
 
-    def cast(self, directions: np.ndarray) -> Hit:
+    def cast(self, directions: Float[np.ndarray, "*B 3"]) -> Hit:
         """First hits of rays from the camera; z is depth because directions have unit z."""
+        if not self._actors:
+            shape = directions.shape[:-1]
+            none = np.full(shape, -1, np.int64)
+            return Hit(none, none, np.zeros((*shape, 2)), np.full(shape, np.inf))
         rays = np.zeros((*directions.shape[:-1], 6), np.float32)
         rays[..., 3:] = directions
         answer = self._scene.cast_rays(_tensor(rays, np.float32))
@@ -89,53 +142,89 @@ class MeshScene:
         return Hit(
             geometry,
             answer["primitive_ids"].numpy().astype(np.int64),
-            answer["primitive_uvs"].numpy().astype(np.float64),
+            answer["primitive_uvs"].numpy(),
             answer["t_hit"].numpy().astype(np.float64),
         )
 
-    def unoccluded(self, origin: np.ndarray, rays: np.ndarray, far: float) -> np.ndarray:
-        """Whether each of (S, ..., 3) rays from (..., 3) origins is free up to ``far`` times its length."""
+    def unoccluded(
+        self, origin: Float[np.ndarray, "*B 3"], rays: Float[np.ndarray, "S *B 3"], far: float
+    ) -> Bool[np.ndarray, "S *B"]:
+        """Whether each ray from its origin is free up to ``far`` times its length."""
+        if not self._actors:
+            return np.ones(rays.shape[:-1], bool)
         packed = np.empty((*rays.shape[:-1], 6), np.float32)
         packed[..., :3] = origin
         packed[..., 3:] = rays
         return ~self._scene.test_occlusions(_tensor(packed, np.float32), 0.0, far).numpy()
 
-    def corners(self, hit: Hit) -> Int[np.ndarray, "N 3"]:
-        """Vertex indices of the triangles that were hit, in the order of the hits."""
-        on = hit.geometry >= 0
-        return self.faces[self._first_face[hit.geometry[on]] + hit.primitive[on]]
+    def face(self, hit: Hit) -> Int[np.ndarray, "N"]:
+        """Index into :attr:`faces` of every hit that met something, in their order."""
+        on = hit.on
+        return self._first_face[hit.geometry[on]] + hit.primitive[on]
 
-    def around(self, vertices: Int[np.ndarray, "*B"]) -> Int[np.ndarray, "N"]:
-        """The vertices given and their neighbours, sorted."""
+    def blender(self, hit: Hit) -> Callable[[np.ndarray], np.ndarray]:
+        """Interpolates values (V, c) of the vertices at every hit that met something."""
+        corners, w = self.faces[self.face(hit)], weights(hit)
+
+        def blend(values: np.ndarray) -> np.ndarray:
+            out = w[:, :1] * values[corners[:, 0]]
+            out += w[:, 1:2] * values[corners[:, 1]]
+            out += w[:, 2:] * values[corners[:, 2]]
+            return out
+
+        return blend
+
+    def around(self, hit: Hit) -> Int[np.ndarray, "N"]:
+        """Vertices of the triangles that were hit and their neighbours, sorted."""
         marked = np.zeros(len(self.vertices), bool)
-        marked[vertices] = True
-        marked[self.faces[marked[self.faces].any(-1)]] = True
-        return np.flatnonzero(marked)
+        marked[self.faces[self.face(hit)]] = True
+        return np.flatnonzero(self._spread(marked.astype(np.float32)[:, None])[:, 0] > 0)
 
-    def albedo(self, blend: Callable[[np.ndarray], np.ndarray], geometry: np.ndarray) -> Float[np.ndarray, "N 3"]:
-        """Colour of hits: interpolated from vertices, or the texture of the point they have at rest."""
-        out = blend(self._colour)
-        rest = blend(self._rest)
+    def albedo(self, hit: Hit) -> Float[np.ndarray, "N 3"]:
+        """Colour of hits that met something, linear between corners and the middles of edges."""
+        on = hit.on
+        geometry, primitive, share = hit.geometry[on], hit.primitive[on], _node_weights(weights(hit))
+        out = np.zeros((len(geometry), 3), np.float32)
         for k, actor in enumerate(self._actors):
-            mine = geometry == k
-            if actor.texture is not None and mine.any():
-                out[mine] = actor.texture(rest[mine])
+            mine = np.flatnonzero(geometry == k)
+            if len(mine):
+                out[mine] = np.einsum("nk,nkc->nc", share[mine], actor.colours[primitive[mine]])
         return out
 
-    def smoothed(self, values: np.ndarray, used: np.ndarray) -> np.ndarray:
+    def smoothed(self, values: Float[np.ndarray, "V c"], used: Int[np.ndarray, "N"]) -> Float[np.ndarray, "V c"]:
         """Average of the values over neighbouring vertices among ``used``, twice: takes the grain out of few rays."""
-        keep = np.zeros(len(values), bool)
-        keep[used] = True
-        f = self.faces[keep[self.faces].all(-1)]
-        corners = f.ravel()
+        keep = np.zeros((len(values), 1), np.float32)
+        keep[used] = 1.0
+        count = np.maximum(self._spread(keep), 1.0)
+        values = values.astype(np.float32)
         for _ in range(2):
-            mean = values[f].sum(1)
-            count = np.maximum(np.bincount(corners, minlength=len(values)) * 3.0, 1.0)
-            total = np.stack(
-                [np.bincount(corners, np.repeat(mean[:, c], 3), len(values)) for c in range(values.shape[1])], -1
-            )
-            values = np.where((count > 1)[:, None], total / count[:, None], values)
+            values = keep * self._spread(values * keep) / count
         return values
+
+    def _spread(self, values: np.ndarray) -> np.ndarray:
+        """Sums over the triangles that vertices share."""
+        parts = [a.adjacency @ values[i:j] for a, i, j in zip(self._actors, self._ends, self._ends[1:], strict=False)]
+        return np.concatenate(parts)
+
+
+def weights(hit: Hit) -> Float[np.ndarray, "N 3"]:
+    """Barycentric weights of hits that met something."""
+    uv = hit.uv[hit.on]
+    return np.concatenate([1.0 - uv.sum(-1, keepdims=True), uv], -1)
+
+
+def _node_weights(w: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 6"]:
+    """Weights of corners 0, 1, 2 and of the middles of edges 12, 20, 01: linear in each quarter of a triangle."""
+    corner = np.maximum(2.0 * w - 1.0, 0.0)
+    near = np.asarray(corner > 0)
+    centre = ~near.any(-1)
+    middle = np.where(centre[:, None], 1.0 - 2.0 * w, 0.0)
+    for k in range(3):
+        i, j = (k + 1) % 3, (k + 2) % 3
+        at = near[:, k]
+        middle[at, i] = 2.0 * w[at, j]
+        middle[at, j] = 2.0 * w[at, i]
+    return np.concatenate([corner, middle], -1).astype(np.float32)
 
 
 def triangle_scene(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> Any:

@@ -1,4 +1,4 @@
-"""The empty set of a clip, shaded once: what every frame shows where nothing stands or casts a shadow.
+"""What never moves in a clip, shaded once: table, wall, and the things that stand there throughout.
 
 **Convention:** camera frame, m; linear RGB.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from hoiset.builder.studio.stage import Stage
 from hoiset.geometry import invert, transform
@@ -16,19 +16,21 @@ from hoiset.geometry import invert, transform
 
 @dataclass(frozen=True)
 class Plate:
-    """The empty set.
+    """A picture of what never moves, apart into what a new shadow takes away and what it does not.
 
     Attributes:
-        albedo: (H, W, 3).
-        direct: (H, W, 3) irradiance from the light, unshadowed.
-        ambient: (H, W, 3) irradiance from everywhere else.
+        direct: (H, W, 3) light that comes straight from the lamp, as the camera sees it.
+        ambient: (H, W, 3) the rest.
         depth: (H, W) z-depth.
+        normals: (H, W, 3) towards the camera's side.
+        mask: (H, W) actor codes, 0 = set.
     """
 
-    albedo: Float[np.ndarray, "H W 3"]
     direct: Float[np.ndarray, "H W 3"]
     ambient: Float[np.ndarray, "H W 3"]
     depth: Float[np.ndarray, "H W"]
+    normals: Float[np.ndarray, "H W 3"]
+    mask: UInt8[np.ndarray, "H W"]
 
 
 def is_wall(stage: Stage, points: Float[np.ndarray, "*B 3"]) -> Bool[np.ndarray, "*B"]:
@@ -37,15 +39,20 @@ def is_wall(stage: Stage, points: Float[np.ndarray, "*B 3"]) -> Bool[np.ndarray,
     return np.abs(points @ out - d) < 1e-6
 
 
+def pixel_rays(stage: Stage, us: np.ndarray, vs: np.ndarray) -> Float[np.ndarray, "*B 3"]:
+    """Directions of pixels, with unit z."""
+    K = stage.K
+    return np.stack([(us - K[0, 2]) / K[0, 0], (vs - K[1, 2]) / K[1, 1], np.ones_like(us)], -1)
+
+
 def shade_set(stage: Stage) -> Plate:
-    """Albedo (two samples a pixel), unshadowed light and depth of the empty set."""
+    """The empty set: two samples of colour a pixel, no shadows."""
     (up, table_d), (out, wall_d) = stage.planes()
     us, vs = np.meshgrid(np.arange(stage.width, dtype=np.float64), np.arange(stage.height, dtype=np.float64))
     T_world_camera = invert(stage.T_camera_world)
 
     def hit(du: float, dv: float) -> np.ndarray:
-        K = stage.K
-        ray = np.stack([(us + du - K[0, 2]) / K[0, 0], (vs + dv - K[1, 2]) / K[1, 1], np.ones_like(us)], -1)
+        ray = pixel_rays(stage, us + du, vs + dv)
         down, back = ray @ up, ray @ out
         t_table = np.where(down < -1e-6, table_d / np.where(down < -1e-6, down, -1.0), np.inf)
         t_wall = np.where(back < -1e-6, wall_d / np.where(back < -1e-6, back, -1.0), np.inf)
@@ -64,7 +71,7 @@ def shade_set(stage: Stage) -> Plate:
     distance = np.linalg.norm(to_light, axis=-1)
     cosine = np.maximum((normal * to_light).sum(-1) / distance, 0.0)
     reference = ((stage.light_camera_m - stage.T_camera_world[:3, 3]) ** 2).sum()
-    direct = (cosine * reference / distance**2)[..., None] * stage.light_colour
-    ambient = np.broadcast_to(stage.ambient_colour, direct.shape)
-    single = [x.astype(np.float32) for x in (albedo, direct, ambient)]
-    return Plate(single[0], single[1], single[2], points[..., 2])
+    direct = albedo * (cosine * reference / distance**2)[..., None] * stage.light_colour
+    ambient = albedo * stage.ambient_colour
+    mask = np.zeros(points.shape[:2], np.uint8)
+    return Plate(direct.astype(np.float32), ambient.astype(np.float32), points[..., 2], normal, mask)

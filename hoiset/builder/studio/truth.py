@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 import hoiset
 from hoiset.builder.studio.meshes import distance_to_mesh
 from hoiset.builder.studio.objects import Prop
-from hoiset.builder.studio.performance import HandTrack, Performance, PropTrack
+from hoiset.builder.studio.performance import MIRROR, HandTrack, Performance, PropTrack
+from hoiset.builder.studio.skeleton import bone_poses, posed_joints
 from hoiset.builder.studio.stage import Stage
 from hoiset.geometry import invert, project, transform, wrist_frame
 from hoiset.shards.schema import FINGERTIPS, MAX_OBJECTS, HandSource, ObjectSource, ObjectState, empty_arrays
@@ -107,7 +108,9 @@ def played(stage: Stage, performance: Performance, *, mirrored: bool) -> Played:
 
 def _hand(stage: Stage, track: HandTrack, mirrored: bool) -> FilmedHand:
     flip = _FLIP if mirrored else np.ones(3)
-    joints = np.stack([track.posed(k)[1] for k in range(len(track.T_world_wrist))])
+    skeleton = track.hand.skeleton
+    in_wrist = posed_joints(skeleton, bone_poses(skeleton, track.angles, track.R_wrist_forearm))
+    joints = transform(track.T_world_wrist, in_wrist * (MIRROR if track.left else np.ones(3)))
     left = track.left != mirrored
     faces = track.hand.faces[:, ::-1] if left else track.hand.faces
     return FilmedHand(left, transform(stage.T_camera_world, joints) * flip, faces, track, stage.T_camera_world, flip)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from hoiset.builder.studio.develop import depth_mm, develop
-from hoiset.builder.studio.meshes import Actor
+from hoiset.builder.studio.meshes import Actor, dress
 from hoiset.builder.studio.objects import build_prop
 from hoiset.builder.studio.render import Renderer
 from hoiset.builder.studio.stage import Stage, build_stage, look_at
@@ -16,15 +16,16 @@ def stage() -> Stage:
     return build_stage(SMALL, np.random.default_rng(11))
 
 
-def box_actor(kind: str = "box") -> tuple[Actor, np.ndarray]:
+def prop_actor(kind: str = "box", code: int = 1) -> tuple[Actor, np.ndarray, np.ndarray]:
+    """An actor, its vertices at rest, and its extent."""
     prop = build_prop(kind, np.random.default_rng(0))
     v = prop.mesh.vertices
-    return Actor(1, v, prop.mesh.faces, None, prop.texture, np.full(len(v), 0.1), np.zeros(3)), prop.extent_m
+    return dress(code, v, prop.mesh.faces, prop.texture, 0.1), v, prop.extent_m
 
 
 def test_an_empty_set_has_the_depth_of_its_planes(stage: Stage) -> None:
-    actor, _ = box_actor()
-    away = actor.rest + np.array([0.0, 0.0, -3.0])
+    actor, rest, _ = prop_actor()
+    away = rest + np.array([0.0, 0.0, -3.0])
     picture = Renderer(stage, 0).render([actor], [away])
     assert (picture.mask == 0).all()
     us, vs = np.meshgrid(np.arange(stage.width), np.arange(stage.height))
@@ -36,9 +37,9 @@ def test_an_empty_set_has_the_depth_of_its_planes(stage: Stage) -> None:
 
 
 def test_an_object_covers_its_projection_and_darkens_the_table(stage: Stage) -> None:
-    actor, extent = box_actor()
+    actor, rest, extent = prop_actor()
     T = stage.T_camera_world @ make_T(np.eye(3), np.array([0.0, 0.0, extent[2] / 2]))
-    posed = transform(T, actor.rest)
+    posed = transform(T, rest)
     renderer = Renderer(stage, 0)
     picture = renderer.render([actor], [posed])
     uv = np.round(project(stage.K, posed)).astype(int)
@@ -48,6 +49,30 @@ def test_an_object_covers_its_projection_and_darkens_the_table(stage: Stage) -> 
     table = cv2.dilate(picture.mask, np.ones((3, 3), np.uint8)) == 0  # outlines are mixed with the object's colour
     assert (picture.rgb[table] <= empty.rgb[table] + 1e-6).all()
     assert ((empty.rgb - picture.rgb).max(-1)[table] > 0.05).sum() > 100
+
+
+def test_what_always_stands_there_looks_as_if_it_were_rendered_anew(stage: Stage) -> None:
+    """The shortcut of shading what never moves once, against rendering it with everything else."""
+    box, box_rest, box_extent = prop_actor("box", 1)
+    mug, mug_rest, mug_extent = prop_actor("mug", 2)
+    standing = stage.T_camera_world @ make_T(np.eye(3), np.array([0.05, 0.05, box_extent[2] / 2]))
+    coming = stage.T_camera_world @ make_T(np.eye(3), np.array([0.0, -0.06, 0.06 + mug_extent[2] / 2]))
+    posed = transform(standing, box_rest), transform(coming, mug_rest)
+    anew = Renderer(stage, 0).render([box, mug], posed)
+    fast = Renderer(stage, 0, [box], posed[:1]).render([mug], posed[1:])
+    assert np.array_equal(anew.mask, fast.mask)
+    assert np.abs(anew.depth_m - fast.depth_m).max() < 1e-6
+    assert {0, 1, 2} == set(np.unique(fast.mask))
+    assert np.abs(anew.rgb - fast.rgb).mean() < 0.004
+    assert np.abs(anew.rgb - fast.rgb)[anew.mask == 2].mean() < 0.01
+
+
+def test_colours_are_those_of_the_texture(stage: Stage) -> None:
+    actor, rest, _ = prop_actor("ball")
+    a, b, c = (rest[actor.faces[:, k]] for k in range(3))
+    texture = build_prop("ball", np.random.default_rng(0)).texture
+    for node, points in enumerate((a, b, c, (b + c) / 2, (c + a) / 2, (a + b) / 2)):
+        assert np.allclose(actor.colours[:, node], texture(points), atol=1e-6)
 
 
 def test_the_camera_looks_at_its_target_upright() -> None:
