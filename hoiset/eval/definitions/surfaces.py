@@ -108,11 +108,13 @@ def surface_distance(
     out = np.full(len(points), np.nan)
     ok = np.flatnonzero(np.isfinite(points).all(-1))
     middles = corners.mean(1)
-    reach = float(np.linalg.norm(corners - middles[:, None], axis=-1).max())
+    radii = np.linalg.norm(corners - middles[:, None], axis=-1).max(-1)
+    reach = float(radii.max())
     tree = cKDTree(middles)
     bound = cKDTree(corners.reshape(-1, 3)).query(points[ok])[0]
     for index, limit in zip(ok, bound, strict=True):
-        near = tree.query_ball_point(points[index], limit + reach + 1e-12)
+        near = np.array(tree.query_ball_point(points[index], limit + reach + 1e-12))
+        near = near[np.linalg.norm(middles[near] - points[index], axis=-1) <= limit + radii[near] + 1e-12]
         out[index] = min(limit, float(_triangle_distance(points[index], corners[near]).min()))
     return out
 
