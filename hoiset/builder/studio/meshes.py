@@ -216,9 +216,8 @@ def weights(hit: Hit) -> Float[np.ndarray, "N 3"]:
 def _node_weights(w: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 6"]:
     """Weights of corners 0, 1, 2 and of the middles of edges 12, 20, 01: linear in each quarter of a triangle."""
     corner = np.maximum(2.0 * w - 1.0, 0.0)
-    near = np.asarray(corner > 0)
-    centre = ~near.any(-1)
-    middle = np.where(centre[:, None], 1.0 - 2.0 * w, 0.0)
+    near = corner > 0
+    middle = np.where(near.any(-1, keepdims=True), 0.0, 1.0 - 2.0 * w)
     for k in range(3):
         i, j = (k + 1) % 3, (k + 2) % 3
         at = near[:, k]
