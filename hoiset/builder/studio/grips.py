@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from hoiset.builder.studio.body import Body, Pinches
-from hoiset.builder.studio.closing import Touch
 from hoiset.builder.studio.forms import Hold
+from hoiset.builder.studio.grasp import Touch
 from hoiset.builder.studio.objects import Prop
 from hoiset.builder.studio.performance import MIRROR
 from hoiset.builder.studio.wrists import Posture, Site, Taker, pressing, wrapping

@@ -53,7 +53,7 @@ class View:
     def within(self, points: Float[np.ndarray, "*B 3"], margin: float = 0.0) -> Bool[np.ndarray, "*B"]:
         """Which world points are inside the image shrunk by ``margin`` of its size."""
         uv = project(self.K, points @ self.T_camera_world[:3, :3].T + self.T_camera_world[:3, 3])
-        return ((uv >= margin * self.size) & (uv <= (1 - margin) * self.size - 1)).all(-1)
+        return np.asarray(((uv >= margin * self.size) & (uv <= (1 - margin) * self.size - 1)).all(-1))
 
     def outside(self, points: Float[np.ndarray, "N 3"], margin: float = 0.0) -> float:
         """Share of world points outside the image shrunk by ``margin`` of its size."""

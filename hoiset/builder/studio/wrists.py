@@ -3,7 +3,7 @@
 Hand postures and places on the thing are matched by a point and two directions: an axis (of what is wrapped, of what is
 pinched, or the direction that is pressed) and the direction in which the fingers reach.
 
-**Convention:** as in :mod:`hoiset.builder.studio.closing`; the thing's foot is at the world's origin.
+**Convention:** as in :mod:`hoiset.builder.studio.grasp`; the thing's foot is at the world's origin.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hoiset.builder.studio.body import Body
-from hoiset.builder.studio.closing import SPREAD_RAD, Fingers, Grasp, Touch, _coarse_angles
+from hoiset.builder.studio.grasp import SPREAD_RAD, Fingers, Grasp, Touch, _coarse_angles
 from hoiset.builder.studio.hand import Hand
 from hoiset.builder.studio.outlook import Outlook
 from hoiset.builder.studio.performance import MIRROR

@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from hoiset.builder.studio.actions.planning import Scene
 from hoiset.builder.studio.actions.script import Arm
-from hoiset.builder.studio.closing import RELAXED_RAD
-from hoiset.builder.studio.paths import Submove, ThingPath, flat_rotation, minimum_jerk
+from hoiset.builder.studio.grasp import RELAXED_RAD
+from hoiset.builder.studio.motion import Submove, ThingPath, flat_rotation, minimum_jerk
 from hoiset.builder.studio.skeleton import forearm_rotation
 from hoiset.geometry import make_T
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from hoiset.builder.studio.actions.faults import Feelers, faults
 from hoiset.builder.studio.actions.script import Arm, Script, arm_of
 from hoiset.builder.studio.body import Body, body_of
-from hoiset.builder.studio.closing import Grasp
+from hoiset.builder.studio.grasp import Grasp
 from hoiset.builder.studio.grips import Grip
 from hoiset.builder.studio.hand import Hand
 from hoiset.builder.studio.objects import Prop

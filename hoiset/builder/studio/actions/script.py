@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from hoiset.builder.studio.closing import Grasp
+from hoiset.builder.studio.grasp import Grasp
 from hoiset.builder.studio.hand import Hand
+from hoiset.builder.studio.motion import ThingPath, minimum_jerk, travel
 from hoiset.builder.studio.outlook import View
-from hoiset.builder.studio.paths import ThingPath, minimum_jerk, travel
 from hoiset.builder.studio.skeleton import forearm_rotation
 from hoiset.shards.schema import ObjectState
 

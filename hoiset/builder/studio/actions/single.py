@@ -11,9 +11,9 @@ import numpy as np
 
 from hoiset.builder.studio.actions.planning import Candidate, Scene, yaw_of
 from hoiset.builder.studio.actions.script import Hold, Script
-from hoiset.builder.studio.closing import Grasp
+from hoiset.builder.studio.grasp import Grasp
 from hoiset.builder.studio.grips import Grip, grips, press
-from hoiset.builder.studio.paths import Submove, ThingPath
+from hoiset.builder.studio.motion import Submove, ThingPath
 from hoiset.builder.studio.skeleton import rotation
 
 _UP = np.array([0.0, 0.0, 1.0])
@@ -35,10 +35,10 @@ def options(scene: Scene, thing: int, names: tuple[str, ...] = ()) -> list[Grip]
 
 def held(scene: Scene, grasp: Grasp, shoulder: np.ndarray, shares: tuple[float, ...], thing: int = 0) -> Hold:
     """A hold of the right hand at shares of the clip: leave, reach, close, release, open, gone."""
-    times = [share * scene.duration_s for share in shares]
+    leave, reach, close, release, opened, gone = (share * scene.duration_s for share in shares)
     start = 1.0 if scene.rng.random() < 0.75 else float(scene.rng.uniform(0.3, 0.6))
     end = 1.0 if scene.rng.random() < 0.75 else float(scene.rng.uniform(0.3, 0.6))
-    return Hold(False, thing, grasp, shoulder, *times, start_share=start, end_share=end)
+    return Hold(False, thing, grasp, shoulder, leave, reach, close, release, opened, gone, start, end)
 
 
 def pick_place(scene: Scene) -> Iterator[Candidate]:

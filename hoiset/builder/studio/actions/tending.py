@@ -15,8 +15,8 @@ from hoiset.builder.studio.actions.planning import Candidate, Scene, yaw_of
 from hoiset.builder.studio.actions.script import Hold, Script
 from hoiset.builder.studio.actions.single import N_LAYOUTS, held, options
 from hoiset.builder.studio.forms import Opening
+from hoiset.builder.studio.motion import Circling, Submove, ThingPath
 from hoiset.builder.studio.outlook import Outlook
-from hoiset.builder.studio.paths import Circling, Submove, ThingPath
 from hoiset.builder.studio.skeleton import rotation
 from hoiset.builder.studio.wrists import Judge
 from hoiset.geometry import make_T, transform
@@ -147,11 +147,10 @@ def _there_and_back(c: float, r: float, shift: np.ndarray, tilt: np.ndarray, lif
     level, drop = shift * [1.0, 1.0, 0.0], (shift[2] - rise) * _UP
     moves = []
     for sign, (a, b) in ((1.0, (0.0, 0.46)), (-1.0, (1.0, 0.54))):
-        marks = [c + d * (a + (b - a) * share) for share in (0.0, 0.5, 0.2, 0.8, 0.5, 1.0)]
-        pairs = [tuple(sorted(marks[i : i + 2])) for i in (0, 2, 4)]
-        moves.append(Submove(*pairs[0], sign * rise * _UP))
-        moves.append(Submove(*pairs[1], sign * level))
-        moves.append(Submove(*pairs[2], sign * drop, sign * tilt))
+        parts = ((0.0, 0.5, rise * _UP, None), (0.2, 0.8, level, None), (0.5, 1.0, drop, tilt))
+        for low, high, way, turn in parts:
+            begin, end = sorted(c + d * (a + (b - a) * share) for share in (low, high))
+            moves.append(Submove(begin, end, sign * way, np.zeros(3) if turn is None else sign * turn))
     return tuple(moves)
 
 

@@ -13,9 +13,9 @@ from scipy.spatial import cKDTree
 from hoiset.builder.studio.actions.planning import Candidate, Scene, yaw_of
 from hoiset.builder.studio.actions.script import Hold, Script
 from hoiset.builder.studio.actions.single import N_LAYOUTS, options
-from hoiset.builder.studio.closing import Grasp
+from hoiset.builder.studio.grasp import Grasp
 from hoiset.builder.studio.grips import Grip, anywhere, press
-from hoiset.builder.studio.paths import Submove, ThingPath
+from hoiset.builder.studio.motion import Submove, ThingPath
 from hoiset.builder.studio.performance import MIRROR
 from hoiset.builder.studio.wrists import Judge
 from hoiset.geometry import invert, transform
