@@ -108,7 +108,7 @@ def moved(frames: list[np.ndarray], times: list[float], path: Path_, rng: np.ran
         turn = np.array([[c, -s], [s, c]])
         shift = middle - turn @ middle + min(height, width) * np.array([dx, dy])
         view = cv2.warpAffine(rgb, np.column_stack([turn, shift]), (width, height), flags=cv2.INTER_CUBIC)
-        noisy = view + rng.normal(0, 0.008 * 255, view.shape)
+        noisy = view + 0.008 * 255 * rng.standard_normal(view.shape, dtype=np.float32)
         out.append(np.clip(np.round(noisy), 0, 255).astype(np.uint8))
     return out
 

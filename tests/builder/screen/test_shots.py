@@ -42,7 +42,7 @@ def test_motion_is_no_cut() -> None:
 def test_an_arm_that_hurries_out_of_view_is_no_cut() -> None:
     """Two frames carry most of the motion: each stands out from the rest of the half second, neither stands alone."""
     frames = scene(3, lambda _: None)
-    height_px = [170] * 20 + [168, 164, 155, 100, 45, 20, 5]  # a fifth of the picture
+    height_px = [170] * 20 + [169, 167, 157, 143, 114, 52, 14]  # of a quarter of the width
     for image, height in zip(frames, [*height_px, *[0] * len(frames)], strict=False):
         image[len(image) - height :, 120:200] = (30, 160, 40)
     assert cuts(frames) == []
