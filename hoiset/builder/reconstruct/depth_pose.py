@@ -74,7 +74,7 @@ def pose_by_depth(
 
 
 def _template(scene: Scene, track: ObjectTrack, K: np.ndarray, depth: np.ndarray) -> _Template | None:
-    pixels, points = _surface(track.mask & (scene.hand_masks[track.template_frame] == 0), depth, K)
+    pixels, points = _surface(track.visible(track.template_frame, scene.hand_masks[track.template_frame]), depth, K)
     if len(points) < _MIN_POINTS:
         return None
     focal, centre = 0.5 * (K[0, 0] + K[1, 1]), box_centre(track)
@@ -113,15 +113,13 @@ def _step(
     matched = _by_matches(track, template, K, depth, t)
     if matched is not None:
         return matched
-    visible = track.silhouette(t) & (scene.hand_masks[t] == 0)
-    _, points = _surface(visible, depth[t], K)
+    _, points = _surface(track.visible(t, scene.hand_masks[t]), depth[t], K)
     guess = last.copy()
-    centre = track.affine[t][:, :2] @ box_centre(track) + track.affine[t][:, 2]
-    guess[:3, 3] = unproject(K, centre, last[2, 3])
     if len(points) < _MIN_POINTS:
+        centre = track.affine[t][:, :2] @ box_centre(track) + track.affine[t][:, 2]
+        guess[:3, 3] = unproject(K, centre, last[2, 3])
         return guess
-    seen = transform(guess, template.surface)
-    guess[:3, 3] *= 1.0 + (np.median(points[:, 2]) - np.median(seen[:, 2])) / guess[2, 3]
+    guess[:3, 3] += np.median(points, axis=0) - np.median(transform(last, template.surface), axis=0)
     return _register(template.surface, points, guess)
 
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation, Slerp
 
 from hoiset.builder.params import Params
-from hoiset.builder.reconstruct.lifting import LiftParams, estimate_lengths, lift, palm_depth, pose_bones
+from hoiset.builder.reconstruct.lifting import (
+    LiftParams,
+    estimate_lengths,
+    lift,
+    link_lengths,
+    palm_depth,
+    pose_bones,
+    turn_towards,
+)
+from hoiset.builder.reconstruct.palm import PalmParams, turn_palms
 from hoiset.builder.reconstruct.smoothing import outliers, short_gaps, smooth
 from hoiset.builder.reconstruct.tracks import PALM, TrackParams, hand_size, track_hands
 from hoiset.builder.records import Camera, HandDetections, Hands
@@ -22,6 +31,7 @@ class HandParams(Params):
 
     Attributes:
         tracks: Of the association.
+        palm: Of the palms' rotations.
         lifting: Of the lifting to 3D.
         max_gap_s: Longest time between two observed frames that is filled.
         outlier_window_s: Frames so near are compared to find teleports and flipped detections.
@@ -34,6 +44,7 @@ class HandParams(Params):
     """
 
     tracks: TrackParams = TrackParams()
+    palm: PalmParams = PalmParams()
     lifting: LiftParams = LiftParams()
     max_gap_s: float = 0.5
     outlier_window_s: float = 0.1
@@ -81,6 +92,7 @@ def reconstruct_hands(
     """
     tracks = track_hands(detections, time, params.tracks)
     seen = [_reject_outliers(_gather(detections, tracks.slot[:, side]), time, params) for side in (0, 1)]
+    seen = [_turn(s, camera, time, params, left=side == 0) for side, s in enumerate(seen)]
     pixels, world = (np.concatenate([getattr(s, name)[s.valid] for s in seen]) for name in ("pixels", "world_m"))
     lengths = estimate_lengths(pixels, world, camera.K, params.lifting)
     told = np.full((len(time), 2), np.nan) if palm_depth_m is None else palm_depth_m
@@ -97,6 +109,20 @@ def _gather(detections: HandDetections, slot: np.ndarray) -> _Observed:
         np.where(here[:, None, None], detections.world_m[rows, slot], np.nan),
         np.where(here, detections.score[rows, slot], 0.0),
     )
+
+
+def _turn(seen: _Observed, camera: Camera, time: np.ndarray, params: HandParams, *, left: bool) -> _Observed:
+    """With the detector's 3D joints turned so that the palm fits the image."""
+    if not seen.valid.any():
+        return seen
+    focal, centre = np.array([camera.K[0, 0], camera.K[1, 1]]), camera.K[:2, 2]
+    rays = (seen.pixels[seen.valid] - centre) / focal
+    towards, lengths = rays[:, PALM].mean(1), link_lengths(params.lifting.hand_length_m)
+    model = turn_towards(towards, pose_bones(seen.world_m[seen.valid], lengths))
+    world = np.full_like(seen.world_m, np.nan)
+    turned = turn_palms(rays, model, lengths, time[seen.valid], params.palm, left=left)
+    world[seen.valid] = turn_towards(towards, turned, back=True)
+    return replace(seen, world_m=world)
 
 
 def _reject_outliers(seen: _Observed, time: np.ndarray, params: HandParams) -> _Observed:

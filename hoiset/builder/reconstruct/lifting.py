@@ -101,7 +101,7 @@ def lift(
     focal, centre = np.stack([K[:, 0, 0], K[:, 1, 1]], -1), K[:, :2, 2]
     rays = (pixels - centre[:, None]) / focal[:, None]
     size = np.ptp(rays, axis=1).max(-1)
-    model = _turn_towards(rays[:, PALM].mean(1), pose_bones(world_m - world_m[:, :1], lengths_m))
+    model = turn_towards(rays[:, PALM].mean(1), pose_bones(world_m - world_m[:, :1], lengths_m))
     X = _first_guess(rays, model)
     directions = model[:, _LINKS[:20, 1]] - model[:, _LINKS[:20, 0]]
     sigma_direction = params.sigma_direction * lengths_m[MIDDLE].sum()
@@ -141,7 +141,7 @@ def palm_depth(
     a, b = _LINKS.T
     seen = np.linalg.norm(rays[:, b] - rays[:, a], axis=-1)
     bound = params.bound_ratio * np.percentile(lengths_m / np.maximum(seen, 1e-9), 10, axis=1)
-    model = _turn_towards(rays[:, PALM].mean(1), pose_bones(world_m - world_m[:, :1], lengths_m))
+    model = turn_towards(rays[:, PALM].mean(1), pose_bones(world_m - world_m[:, :1], lengths_m))
     predicted = _first_guess(rays, model)[:, PALM, 2].mean(1)
     doubt = np.clip(np.abs(np.log(predicted / bound)) / params.bound_doubt - 0.5, 0.0, 1.0)
     depth = (1.0 - doubt) * np.log(joints[:, PALM, 2].mean(1)) + doubt * np.log(bound)
@@ -161,7 +161,7 @@ def lift_cost(
     sigma = params.sigma_2d * np.ptp(rays, axis=1).max(-1)
     r = np.linalg.norm(joints[..., :2] / joints[..., 2:] - rays, axis=-1) / sigma[:, None]
     observed = np.where(r < params.huber, 0.5 * r**2, params.huber * (r - 0.5 * params.huber)).sum(1)
-    model = _turn_towards(rays[:, PALM].mean(1), pose_bones(world_m - world_m[:, :1], lengths_m))
+    model = turn_towards(rays[:, PALM].mean(1), pose_bones(world_m - world_m[:, :1], lengths_m))
     a, b = _LINKS[:20, 0], _LINKS[:20, 1]
     off = (joints[:, b] - joints[:, a]) - (model[:, b] - model[:, a])
     return observed + 0.5 * (off**2).sum((1, 2)) / (params.sigma_direction * lengths_m[MIDDLE].sum()) ** 2
@@ -202,15 +202,17 @@ def pose_bones(
     return out
 
 
-def _turn_towards(ray: np.ndarray, model: np.ndarray) -> np.ndarray:
-    """Turn joints from the axes of a camera that looks along ``ray`` (T, 2) to those of the camera itself."""
+def turn_towards(
+    ray: Float[np.ndarray, "T 2"], model: Float[np.ndarray, "T 21 3"], *, back: bool = False
+) -> Float[np.ndarray, "T 21 3"]:
+    """Turn joints from the axes of a camera that looks along ``ray`` to those of the camera itself, or back."""
     z = np.concatenate([ray, np.ones_like(ray[:, :1])], -1)
     z /= np.linalg.norm(z, axis=-1, keepdims=True)
     # The least rotation that takes (0, 0, 1) to z.
     x, y, c = z[:, 0], z[:, 1], z[:, 2]
     k = 1.0 / (1.0 + c)
     R = np.stack([1 - x * x * k, -x * y * k, x, -x * y * k, 1 - y * y * k, y, -x, -y, c], -1).reshape(-1, 3, 3)
-    return model @ R.transpose(0, 2, 1)
+    return model @ (R if back else R.transpose(0, 2, 1))
 
 
 def _first_guess(rays: np.ndarray, model: np.ndarray) -> np.ndarray:

@@ -25,10 +25,10 @@ from hoiset.builder.records import Camera, Clip, Frames, HandDetections, Hands
 from hoiset.errors import ClipError, VideoError
 from hoiset.shards.schema import Sample
 
-DETECT_VERSION = "1"
-HANDS_VERSION = "1"
+DETECT_VERSION = "2"
+HANDS_VERSION = "3"
 PEOPLE_VERSION = "1"
-OBJECTS_VERSION = "5"
+OBJECTS_VERSION = "6"
 
 
 class VideoParams(Params):

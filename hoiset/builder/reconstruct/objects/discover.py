@@ -167,7 +167,9 @@ def _finish(line: _Timeline, visited: list[tuple[Anchor, np.ndarray]]) -> Object
     affine = np.stack([compose(a, from_best) for a in line.affine])
     affine[line.cue == Cue.LOST] = np.nan
     matches = line.matches if best is visited[0][0] else {}
-    return ObjectTrack(best.mask, best.image, best.last, affine, line.cue, line.quality, best.histogram, matches)
+    return ObjectTrack(
+        best.mask, best.image, best.last, affine, line.cue, line.quality, best.histogram, matches, best.seen
+    )
 
 
 def _inverse(affine: np.ndarray) -> np.ndarray:

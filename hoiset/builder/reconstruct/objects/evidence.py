@@ -29,6 +29,7 @@ class ObjectTrack:
         quality: (T,) evidence for the silhouette, 0..1; NaN where hidden or absent.
         histogram: (B,) its colours.
         matches: Frame -> (m, 4) template x, y and frame x, y of points that flow carried from this very template.
+        seen: (T, H, W) its visible pixels, where they are known from elsewhere.
     """
 
     mask: Bool[np.ndarray, "H W"]
@@ -39,12 +40,17 @@ class ObjectTrack:
     quality: Float[np.ndarray, "T"]
     histogram: Float[np.ndarray, "B"]
     matches: dict[int, np.ndarray]
+    seen: Bool[np.ndarray, "T H W"] | None = None
 
     def silhouette(self, t: int) -> Bool[np.ndarray, "H W"]:
         """Whole predicted silhouette in frame t, hidden parts included; empty where absent."""
         if np.isnan(self.affine[t]).any():
             return np.zeros_like(self.mask)
         return warp_mask(self.mask, self.affine[t])
+
+    def visible(self, t: int, hand_mask: UInt8[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
+        """Pixels of frame t that show it: those that are known to, else the silhouette where no hand is in front."""
+        return self.silhouette(t) & (hand_mask == 0) if self.seen is None else self.seen[t]
 
     def centroid(self) -> Float[np.ndarray, "T 2"]:
         """Centre of the silhouette, px; NaN where absent."""
