@@ -180,6 +180,19 @@ class TestAlignment:
         expected = Rotation.from_matrix(np.swapaxes(pred, -1, -2) @ true).mean().as_matrix()
         np.testing.assert_allclose(d.align_canonical(pred, true), expected, atol=1e-7)
 
+    @given(SEEDS)
+    @settings(max_examples=25, deadline=None)
+    def test_about_a_continuous_axis_it_is_the_mean_of_the_axis(self, seed):
+        # With any turn about the axis free, a frame's squared chord is 4 (1 - cos) of the angle between the axes: the
+        # best axis is the mean direction.
+        rng = np.random.default_rng(seed)
+        cone = d.Symmetries(axis=np.array([0.0, 0.0, 1.0]))
+        true, noise = rotations(rng, 9), Rotation.from_rotvec(rng.normal(0, 0.3, (9, 3)) * [1, 1, 9]).as_matrix()
+        pred = true @ noise
+        mean = (np.swapaxes(pred, -1, -2) @ true @ cone.axis).mean(0)
+        found = d.align_canonical(pred, true, cone) @ cone.axis
+        np.testing.assert_allclose(found, mean / np.linalg.norm(mean), atol=1e-4)
+
     def test_what_is_left_is_the_turning(self):
         # True: turns from 0 to 60 degrees; predicted: stays. The best constant leaves -30, 0 and 30.
         true = np.stack([about([0, 0, 1], x) for x in (0, 30, 60)])
