@@ -183,6 +183,19 @@ def test_an_object_too_far_and_too_large(judge: Any) -> None:
     assert 0 < got["object_chamfer_mm"] < 5
 
 
+def test_an_object_that_is_lost_for_a_third_of_the_time(judge: Any) -> None:
+    def lose(x: s.Sample) -> None:
+        x["object_pose.npy"][30:, s.TOOL] = np.nan
+        x["contact.npy"][30:, :, s.TOOL] = np.nan
+        x["object_source.npy"][30:, s.TOOL] = x["object_state.npy"][30:, s.TOOL] = 0
+
+    got = values(judge(changed(lose)))
+    assert got["object_time_recall"] == pytest.approx(2 / 3)
+    assert got["object_recall"] == got["object_precision"] == 1.0
+    assert got["object_translation_mm"] == pytest.approx(0.0, abs=1e-5)
+    assert got["state_accuracy"] == pytest.approx(75 / 90)
+
+
 def test_a_grasp_that_starts_late(judge: Any) -> None:
     def delay(x: s.Sample) -> None:
         x["clip.json"]["grasps"][0]["start_s"] += 0.2
