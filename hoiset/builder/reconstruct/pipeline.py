@@ -25,10 +25,10 @@ from hoiset.builder.records import Camera, Clip, Frames, HandDetections, Hands
 from hoiset.errors import ClipError, VideoError
 from hoiset.shards.schema import Sample
 
-DETECT_VERSION = "2"
-HANDS_VERSION = "3"
+DETECT_VERSION = "3"
+HANDS_VERSION = "4"
 PEOPLE_VERSION = "1"
-OBJECTS_VERSION = "6"
+OBJECTS_VERSION = "7"
 
 
 class VideoParams(Params):

@@ -18,6 +18,7 @@ from hoiset.builder.records import HandDetections
 
 PALM = (0, 5, 9, 13, 17)
 _BEAM = 128
+_LATE_S = 0.3
 
 
 class TrackParams(Params):
@@ -35,8 +36,8 @@ class TrackParams(Params):
         min_score: Mean detection score below which a tracklet is noise.
         max_overlap_s: Two tracklets may overlap for this long and still be one hand, found anew before it was lost.
         second_hand_share: A side whose tracklets are worth less than this share of the other side's is noise.
-        second_hand_size: So is one whose hand is smaller than this share of the other, unless it is seen surely: one
-            person's hands are at most an arm's length apart in depth.
+        second_hand_size: So is one that is worth less and whose hand is smaller than this share of the other, unless it
+            is seen surely: one person's hands are at most an arm's length apart in depth.
         sure_score: Mean detection score of what is seen surely.
     """
 
@@ -111,7 +112,7 @@ def track_hands(detections: HandDetections, time: Float[np.ndarray, "T"], params
     Returns:
         The identities; a detection belongs to at most one, and a side has at most one detection a frame.
     """
-    n_frames = len(time)
+    n_frames, frame_s = len(time), _frame_duration(time)
     palm = detections.landmarks_px[:, :, PALM].mean(2)
     size = hand_size(detections.landmarks_px)
     tracklets = _link(detections, palm, size, time, params)
@@ -119,7 +120,7 @@ def track_hands(detections: HandDetections, time: Float[np.ndarray, "T"], params
     kept = [
         (t, e)
         for t, e in zip(tracklets, evidence, strict=True)
-        if time[e.end] - time[e.start] >= params.min_duration_s and e.score >= params.min_score
+        if time[e.end] - time[e.start] + frame_s >= params.min_duration_s and e.score >= params.min_score
     ]
     labels = _without_noise([e for _, e in kept], _assign([e for _, e in kept], time, params), params)
     slot = np.full((n_frames, 2), -1)
@@ -161,9 +162,10 @@ def _link(
         slots = without_duplicates(detections.landmarks_px[i], detections.score[i], params)
         cost = np.full((len(live), len(slots)), np.inf)
         for a, t in enumerate(live):
-            at, scale = _predict(t, palm, size, time, i)
+            at, sizes = _predict(t, palm, size, time, i)
             gate = params.link_distance + params.link_speed_per_s * (time[i] - time[t.frames[-1]])
             for b, n in enumerate(slots):
+                scale = sizes[int(np.argmin(np.abs(np.log(np.array(sizes) / max(size[i, n], 1e-9)))))]
                 ratio = max(scale, size[i, n]) / max(min(scale, size[i, n]), 1e-9)
                 distance = np.linalg.norm(palm[i, n] - at) / max(scale, size[i, n])
                 joints = _unlike(detections.landmarks_px, t, i, n) / max(scale, size[i, n])
@@ -180,15 +182,22 @@ def _link(
     return sorted(done + live, key=lambda t: (t.frames[0], t.slots[0]))
 
 
-def _predict(t: _Tracklet, palm: np.ndarray, size: np.ndarray, time: np.ndarray, i: int) -> tuple[np.ndarray, float]:
-    """Where a tracklet's palm is expected at frame i, at half of its last velocity, and its size."""
-    last, scale = palm[t.frames[-1], t.slots[-1]], float(size[t.frames[-1], t.slots[-1]])
+def _predict(
+    t: _Tracklet, palm: np.ndarray, size: np.ndarray, time: np.ndarray, i: int
+) -> tuple[np.ndarray, list[float]]:
+    """Where a tracklet's palm is expected at frame i, at half of its last velocity, and its size: the last and of late.
+
+    Both, since a hand that is about to be hidden is misread as a small one before it is missed.
+    """
+    late = [k for k in range(len(t.frames)) if time[t.frames[-1]] - time[t.frames[k]] <= _LATE_S]
+    last, sizes = palm[t.frames[-1], t.slots[-1]], [size[t.frames[k], t.slots[k]] for k in late]
+    scales = [max(float(sizes[-1]), 1e-9), max(float(np.median(sizes)), 1e-9)]
     if len(t.frames) < 2:
-        return last, scale
+        return last, scales
     before = palm[t.frames[-2], t.slots[-2]]
     dt = time[t.frames[-1]] - time[t.frames[-2]]
     step = (last - before) / dt * min(time[i] - time[t.frames[-1]], 0.1)
-    return last + 0.5 * step, scale
+    return last + 0.5 * step, scales
 
 
 def _unlike(landmarks: np.ndarray, t: _Tracklet, i: int, n: int) -> float:
@@ -197,11 +206,16 @@ def _unlike(landmarks: np.ndarray, t: _Tracklet, i: int, n: int) -> float:
     return float(np.linalg.norm((a - a[list(PALM)].mean(0)) - (b - b[list(PALM)].mean(0)), axis=1).mean())
 
 
+def _frame_duration(time: np.ndarray) -> float:
+    """How long a frame stands, s."""
+    return float(np.median(np.diff(time))) if len(time) > 1 else 1 / 30
+
+
 def _weigh(t: _Tracklet, detections: HandDetections, palm: np.ndarray, size: np.ndarray, time: np.ndarray) -> _Evidence:
     frames, slots = list(t.frames), list(t.slots)
     probability = np.clip(detections.right_probability[frames, slots], 0.02, 0.98)
     score = detections.score[frames, slots]
-    step_s = np.median(np.diff(time)) if len(time) > 1 else 1 / 30
+    step_s = _frame_duration(time)
     scale = float(np.median(size[frames, slots]))
     # A hand that moves is the one that does something; a false one on a sleeve or a chair stands still.
     path = palm[frames, slots]
@@ -265,7 +279,11 @@ def _without_noise(evidence: list[_Evidence], labels: tuple[int, ...], params: T
         side
         for side in (0, 1)
         if worth[side] < params.second_hand_share * worth[1 - side]
-        or (size[side] < params.second_hand_size * size[1 - side] and score[side] < params.sure_score)
+        or (
+            worth[side] < worth[1 - side]
+            and size[side] < params.second_hand_size * size[1 - side]
+            and score[side] < params.sure_score
+        )
     ]
     return tuple(-1 if label in noise else label for label in labels)
 

@@ -91,6 +91,42 @@ def test_a_short_false_hand_is_noise():
     assert (tracks.slot[:, 1] >= 0).all()
 
 
+def test_one_reading_as_a_small_hand_does_not_split_a_hand():
+    n = 30
+    at = still(n, [0.0, 0.0, 0.8], left=True)
+    detections = detect([at], [0.05], CAMERA)
+    px, right = detections.landmarks_px.copy(), detections.right_probability.copy()
+    middle = px[20, 0].mean(0)
+    px[20, 0] = middle + 0.6 * (px[20, 0] - middle)
+    px[21:, 0] = px[21:, 0].mean(1, keepdims=True) + 1.1 * (px[21:, 0] - px[21:, 0].mean(1, keepdims=True))
+    right[20:] = 0.98  # of itself the rest would be a right hand, and a short one
+    tracks = track_hands(HandDetections(px, detections.world_m, right, detections.score), np.arange(n) / 10, PARAMS)
+    assert (tracks.slot[:, 0] >= 0).all()
+    assert (tracks.slot[:, 1] < 0).all()
+
+
+def test_the_smaller_hand_is_noise_only_where_it_is_worth_less():
+    n = 60
+    near, far = still(n, [-0.15, 0.0, 0.5]), still(n, [0.2, 0.0, 1.1], left=True)
+    for seen, kept in ((n, True), (n // 4, False)):
+        one, other = near.copy(), far.copy()
+        (one if kept else other)[n // 4 :] = np.nan
+        detections = detect([one, other], [0.9, 0.1], CAMERA)
+        score = np.where(detections.right_probability == 0.1, 0.85, detections.score)
+        found = HandDetections(detections.landmarks_px, detections.world_m, detections.right_probability, score)
+        tracks = track_hands(found, np.arange(n) / 30, PARAMS)
+        assert (tracks.slot[:, 0] >= 0).sum() == (seen if kept else 0)
+
+
+def test_frames_stand_as_long_as_they_last():
+    """Two frames at 10 Hz show a hand for 0.2 s; at 30 Hz they are noise."""
+    for rate_hz, kept in ((10.0, True), (30.0, False)):
+        hand_alone = still(20, [0.0, 0.0, 0.8])
+        hand_alone[2:] = np.nan
+        tracks = track_hands(detect([hand_alone], [0.9], CAMERA), np.arange(20) / rate_hz, PARAMS)
+        assert (tracks.slot >= 0).any() == kept
+
+
 def test_a_hand_that_comes_back_is_the_same_hand():
     n = 90
     time, right = right_hand_path(n)

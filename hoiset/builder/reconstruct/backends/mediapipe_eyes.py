@@ -15,6 +15,7 @@ PALM_INPUT_PX = 192
 LANDMARK_INPUT_PX = 224
 MIN_PRESENCE = 0.5
 MAX_GROWTH = 1.6
+BRIGHT, MAX_GAIN = 200.0, 2.0
 PALM_GRAPH = """
 input_stream: "image"
 output_stream: "palms"
@@ -81,6 +82,7 @@ class Hand:
         self.palm = px[PALM_JOINTS].mean(0)
         self.size = float(np.ptp(px, axis=0).max())
         self.velocity, self.missed = np.zeros(2), 0
+        self.usual = self.size
 
     def same_as(self, other):
         """Whether both are one hand of the image: same joints at the same places, or palms on top of each other."""
@@ -90,7 +92,15 @@ class Hand:
 
     def becomes(self, other):
         """Whether it may be another one a moment later, given that hands do not grow or shrink in no time."""
-        return other is not None and 1 / MAX_GROWTH < other.size / max(self.size, 1e-9) < MAX_GROWTH
+        return other is not None and 1 / MAX_GROWTH < other.size / max(self.usual, 1e-9) < MAX_GROWTH
+
+    def after(self, old):
+        """Itself, as the one that ``old`` has become."""
+        # A hand that is about to be hidden is first misread as a small one: its usual size tells.
+        self.usual = 0.5 * (old.usual + self.size)
+        step = (self.palm - old.palm) / (old.missed + 1)
+        self.velocity = step * min(1.0, 0.5 * self.size / max(np.linalg.norm(step), 1e-9))
+        return self
 
     def region(self, shift=(0.0, 0.0)):
         """Square to look for it in the next frame, (centre, side, rotation), as MediaPipe's own tracking has it."""
@@ -119,6 +129,13 @@ def cut(frame, centre, side, rotation, size, border):
     return cv2.warpAffine(frame, M, (size, size), flags=flags, borderMode=border), A, b
 
 
+def exposed(image):
+    """The image, brightened where it is dim: the networks miss hands in the dark that they see in daylight."""
+    bright = np.percentile(image[::8, ::8].max(2), 95)
+    gain = min(BRIGHT / max(bright, 1.0), MAX_GAIN)
+    return cv2.convertScaleAbs(image, alpha=gain) if gain > 1.0 else image
+
+
 class Eyes:
     """The two networks of MediaPipe Hands, each on any square of a frame; without state, so one serves all requests."""
 
@@ -140,7 +157,7 @@ class Eyes:
         """Regions of palms in a square: a list of (centre, side, rotation), best first."""
         image, A, b = cut(frame, centre, side, 0.0, PALM_INPUT_PX, cv2.BORDER_CONSTANT)
         found = []
-        for palm in self.palm_graph(image).get("palms", ()):
+        for palm in self.palm_graph(exposed(image)).get("palms", ()):
             box, points = palm.location_data.relative_bounding_box, palm.location_data.relative_keypoints
             wrist, middle = (np.array([points[k].x, points[k].y]) for k in (0, 2))
             rotation = np.pi / 2 - np.arctan2(wrist[1] - middle[1], middle[0] - wrist[0])
@@ -156,7 +173,7 @@ class Eyes:
         if not 4.0 < side < 8.0 * max(frame.shape):
             return None
         image, A, b = cut(frame, centre, side, rotation, LANDMARK_INPUT_PX, cv2.BORDER_REPLICATE)
-        out = self.hand_graph(image)
+        out = self.hand_graph(exposed(image))
         presence = float(out["presence"][0])
         if presence < MIN_PRESENCE:
             return None
@@ -165,3 +182,20 @@ class Eyes:
         world[:, :2] = world[:, :2] @ turn(rotation).T
         # The model was made for mirrored selfies: what it calls left is, in an image as it is, a right hand.
         return Hand(px, world, float(out["handedness"][0]), presence)
+
+    def again(self, frame, old):
+        """A hand that was lost, looked for at its place turned by quarters, and a third of its size off it; or None.
+
+        A region is turned and centred like the hand that it was fitted to: where that was misread, or moved faster than
+        was foreseen, the hand is lost although it is still there.
+        """
+        centre, side, rotation = old.region(old.velocity)
+        turned = [(centre, side, rotation + k * np.pi / 2) for k in (1, 2, 3)]
+        off = [(centre + 0.35 * old.usual * turn(k * np.pi / 2)[0], side, rotation) for k in range(4)]
+        for regions in (turned, off):
+            looks = [self.hand(frame, *region) for region in regions]
+            seen = [h for h in looks if old.becomes(h)]
+            seen = [h for h in seen if np.linalg.norm(h.palm - old.palm) < 0.5 * max(h.size, old.usual)]
+            if seen:
+                return max(seen, key=lambda h: h.score)
+        return None

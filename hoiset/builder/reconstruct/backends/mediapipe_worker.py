@@ -55,6 +55,7 @@ MIN_SIZE_RATIO = 0.45
 SIZES_KEPT = 60
 LOOK_EVERY = (1, 1, 8)
 MAX_MISSED = 6
+MAX_AGAIN = 2
 
 
 def views(height, width):
@@ -77,7 +78,7 @@ class Hands:
 
     def __init__(self, video, max_hands):
         self.video, self.max_hands, self.eyes = video, max_hands, Eyes.open()
-        self.tracks, self.index, self.looks, self.sizes = [], 0, 0, []
+        self.tracks, self.index, self.looks, self.sizes, self.lost = [], 0, 0, [], None
 
     def __call__(self, frame):
         """Answer one frame."""
@@ -89,7 +90,10 @@ class Hands:
             hands = self.follow(frame)
             # With two hands in view a third is rare; with fewer, the next look may find the missing one.
             if self.index % LOOK_EVERY[min(sum(h.missed == 0 for h in hands), 2)] == 0:
-                hands = self.add(frame, hands, squares[self.looks % len(squares)])
+                # Every third look goes to where a hand was last seen: most come back where they went.
+                again = self.lost is not None and self.looks % 3 == 2
+                near = (self.lost.palm, 4.0 * self.lost.usual) if again else squares[self.looks % len(squares)]
+                hands = self.add(frame, hands, near)
                 self.looks += 1
             self.tracks, self.index = hands, self.index + 1
             self.sizes = [*self.sizes, *(h.size for h in hands if h.missed == 0)][-SIZES_KEPT:]
@@ -106,13 +110,13 @@ class Hands:
             if new is None:
                 regions = self.eyes.palms(frame, old.palm, 3.0 * old.size)
                 new = next((h for h in (self.eyes.hand(frame, *r) for r in regions[:2]) if old.becomes(h)), None)
+                new = new or (self.eyes.again(frame, old) if old.missed < MAX_AGAIN else None)
             if new is None:
                 old.missed += 1
                 kept += [old] if old.missed <= MAX_MISSED else []
+                self.lost = old
             elif not any(new.same_as(k) for k in kept if k.missed == 0):
-                step = (new.palm - old.palm) / (old.missed + 1)
-                new.velocity = step * min(1.0, 0.5 * new.size / max(np.linalg.norm(step), 1e-9))
-                kept.append(new)
+                kept.append(new.after(old))
         return kept
 
     def add(self, frame, hands, square):
@@ -154,8 +158,9 @@ class Fill:
             if len(here) + len(added) >= self.max_hands or any(old.same_as(h) for h in here):
                 continue
             new = self.eyes.hand(frame, *old.region())
-            if old.becomes(new) and not any(new.same_as(h) for h in here + added):
-                added.append(new)
+            new = new if old.becomes(new) else self.eyes.again(frame, old)
+            if new is not None and not any(new.same_as(h) for h in here + added):
+                added.append(new.after(old))
         self.before = here + added
         return stack(added)
 

@@ -105,6 +105,15 @@ def test_frames_that_come_once_give_the_forward_result(hands, shared_data):
     assert (once.score.max(1) > 0).all()
 
 
+def test_hands_in_the_dark_are_found_as_by_day(hands, shared_data):
+    rgb = read(shared_data / "videos" / "plate_push.mp4", last=10)
+    day, night = (hands.detect(frames, video=True) for frames in (rgb, (rgb * 0.4).astype(np.uint8)))
+    size = np.ptp(day.landmarks_px[:, 0], axis=1).max(-1)
+    apart = np.linalg.norm(day.landmarks_px[:, 0] - night.landmarks_px[:, 0], axis=-1).mean(-1)
+    assert (night.score[:, 0] > 0.9).all()
+    assert np.median(apart / size) < 0.1
+
+
 def test_nothing_is_found_in_nothing(hands):
     found = hands.detect(np.zeros((3, 120, 160, 3), np.uint8), video=True)
     assert found.landmarks_px.shape == (3, 1, 21, 2)
