@@ -20,7 +20,7 @@ from hoiset.builder.studio.wrists import Posture, Site, Taker, pressing, wrappin
 
 POWER = Touch((2.0, 1.2, 1.2, 0.7, 0.3), opposed=True)
 PRECISION = Touch((2.0, 1.5, 1.0, 0.1, 0.1), opposed=True)
-_SPAN_M = 0.088
+_SPAN_M = 0.096
 _WRAP_RADIUS_M = 0.046
 _RING_M = 0.010
 

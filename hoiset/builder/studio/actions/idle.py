@@ -76,7 +76,8 @@ def _gesturing(scene: Scene, spot: np.ndarray) -> Arm:
     )
     roll = Rotation.from_rotvec(0.25 * np.sin(phase)[:, None] * T[:3, 1]).as_matrix()
     poses = make_T(roll @ T[:3, :3], T[:3, 3] + sway)
-    angles = RELAXED_RAD * (1.0 + 0.6 * np.sin(0.9 * phase))[:, None, None]
+    angles = np.tile(RELAXED_RAD, (len(scene.time), 1, 1))
+    angles[:, :, 1:] *= (1.0 + 0.6 * np.sin(0.9 * phase))[:, None, None]
     arm = Arm(False, poses, angles, forearm_rotation(poses, shoulder), np.zeros(len(scene.time), bool))
     skin, _ = scene.feelers.posed(scene.taker.hand, arm, np.arange(len(scene.time)))
     poses[:, 2, 3] += max(0.0, _GESTURE_ABOVE_M - float(skin[..., 2].min()))

@@ -12,7 +12,7 @@ import numpy as np
 from hoiset.builder.studio.actions.planning import Candidate, Scene, yaw_of
 from hoiset.builder.studio.actions.script import Hold, Script
 from hoiset.builder.studio.grasp import Grasp
-from hoiset.builder.studio.grips import Grip, grips, press
+from hoiset.builder.studio.grips import Grip, anywhere, grips, press
 from hoiset.builder.studio.motion import Submove, ThingPath
 from hoiset.builder.studio.skeleton import rotation
 
@@ -28,6 +28,7 @@ def options(scene: Scene, thing: int, names: tuple[str, ...] = ()) -> list[Grip]
     """
     out = grips(scene.props[thing], scene.bodies[thing], scene.taker)
     out = [g for g in out if not names or g.name in names]
+    out = out or anywhere(scene.bodies[thing], scene.taker)
     if not out:
         raise ValueError(f"found no part of the {scene.props[thing].kind} that the hand can hold: cast another thing")
     return out
