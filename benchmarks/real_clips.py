@@ -63,7 +63,8 @@ TRUTH: dict[str, Truth | None] = {
 
 def samples_of(root: Path) -> dict[str, list[dict[str, Any]]]:
     """Core members of all samples, by source video."""
-    reader, out = ShardReader(root), {}
+    reader = ShardReader(root)
+    out: dict[str, list[dict[str, Any]]] = {}
     for row in open_index(root, "v2").to_pylist():
         names = ["clip.json", "time.npy", "hand_source.npy", "object_state.npy"]
         out.setdefault(row["uid"], []).append(read_sample(reader, row["members"], names))
