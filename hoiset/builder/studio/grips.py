@@ -57,9 +57,9 @@ class Grip:
         return replace(self, site=site)
 
 
-def anywhere(body: Body, taker: Taker, reach_z: tuple[float, float] = (-1.0, 0.3)) -> list[Grip]:
-    """Pinches of any opposed surfaces."""
-    pinches = body.pinches(0.8 * _SPAN_M * taker.scale)
+def anywhere(body: Body, taker: Taker, reach: float = 0.8, reach_z: tuple[float, float] = (-1.0, 0.3)) -> list[Grip]:
+    """Pinches of any opposed surfaces that are within a factor ``reach`` of what the hand spans."""
+    pinches = body.pinches(_SPAN_M * taker.scale * reach)
     return _pinch("pinch", pinches, reach_z, taker)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -19,7 +19,7 @@ UNDOINGS = ("idle", "nothing")
 """What ``perform`` can show besides, which are no interactions."""
 
 MAX_THINGS = 4
-CHILD_SCALE = 0.8
+CHILD_SCALE = 0.87
 """Hands smaller than this are offered only what they can span."""
 
 
@@ -39,7 +39,7 @@ class Role:
 
 
 _GRIPPED = ("mug", "bowl", "bottle", "can", "box", "spoon", "knife", "plate", "ball", "spray_bottle", "pan")
-_FOR_SMALL = ("mug", "bowl", "box", "spoon", "knife", "plate", "ball", "pan")
+_FOR_SMALL = ("mug", "bowl", "box", "spoon", "knife", "plate", "pan")
 _ROLES: dict[str, Role] = {
     "pick_place": Role((_GRIPPED,), (_FOR_SMALL,), (3.0, 5.0)),
     "push": Role(
@@ -54,7 +54,7 @@ _ROLES: dict[str, Role] = {
     ),
     "rotate": Role(
         (("mug", "can", "box", "bottle", "bowl", "plate", "ball", "spoon", "knife", "spray_bottle"),),
-        (("mug", "box", "bowl", "ball", "spoon", "knife"),),
+        (("mug", "box", "bowl", "spoon", "knife"),),
         (3.0, 5.0),
     ),
     "hold": Role((_GRIPPED,), (_FOR_SMALL,), (3.5, 5.5)),
@@ -98,7 +98,7 @@ class Cast:
 def cast(
     rng: np.random.Generator,
     *,
-    action: Action | None = None,
+    action: str | None = None,
     kinds: Sequence[str] = (*OBJECT_KINDS, *PART_KINDS),
     handled: str | None = None,
     hand_scale: float = 1.0,
@@ -113,10 +113,10 @@ def cast(
         hand_scale: Size of the hand, 1 = adult.
 
     Raises:
-        ValueError: No action suits the kinds, or ``action`` does not suit ``handled``.
+        ValueError: No such action, no action suits the kinds, or ``action`` does not suit ``handled``.
     """
     open_to = {a: r for a in ACTIONS if (r := _parts(a, kinds, handled, hand_scale)) is not None}
-    wanted = [action] if action is not None else list(open_to)
+    wanted: list[Any] = [action] if action is not None else list(open_to)
     if not wanted or wanted[0] not in open_to:
         raise ValueError(f"found no things for {action or 'any action'} among {sorted(kinds)}: give more kinds")
     chosen = wanted[int(rng.integers(len(wanted)))]

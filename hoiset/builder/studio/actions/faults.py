@@ -18,7 +18,7 @@ from hoiset.builder.studio.performance import MIRROR
 from hoiset.builder.studio.skeleton import FOREARM, N_FINGERS, PALM, bone_poses, posed_joints
 from hoiset.geometry import invert, transform
 
-_POINTS = (60, 9, 60)
+_POINTS = (60, 9, 110)
 _EASY_BEND_RAD = np.deg2rad(55.0)
 
 
@@ -36,11 +36,10 @@ class Feelers:
 
     @classmethod
     def of(cls, hand: Hand) -> Feelers:
-        """Points on palm, fingers and the arm near the wrist."""
+        """Points on palm, fingers and forearm."""
         parts = [(PALM, hand.bone_vertices(PALM, _POINTS[0]))]
         parts += [(b, hand.bone_vertices(b, _POINTS[1])) for b in range(1, 1 + 3 * N_FINGERS)]
-        arm = hand.bone_vertices(FOREARM, 3 * _POINTS[2])
-        parts.append((FOREARM, arm[arm[:, 1] > -0.20][: _POINTS[2]]))
+        parts.append((FOREARM, hand.bone_vertices(FOREARM, _POINTS[2])))
         return cls(np.concatenate([np.full(len(p), b) for b, p in parts]), np.concatenate([p for _, p in parts]))
 
     def posed(
@@ -71,7 +70,7 @@ def faults(
         for k, (body, T) in enumerate(zip(bodies, T_world_thing, strict=True)):
             depth = -body.field(transform(invert(T), skin)).min(-1)
             free = 0.002 if k == hold.thing else -0.002
-            cost += 3000.0 * _mean_top(np.maximum(0.0, depth - free))
+            cost += 5000.0 * _mean_top(np.maximum(0.0, depth - free))
         if held.any():
             out = 1.0 - view.within(joints[held], 0.02).mean(-1)
             cost += 120.0 * _mean_top(out) + 40.0 * _bent(arm, frames[held])
@@ -131,7 +130,7 @@ def _between_things(bodies: list[Body], poses: list[np.ndarray], view: View) -> 
         for j, (other, T_other) in enumerate(zip(bodies, poses, strict=True)):
             if i != j:
                 depth = -other.field(transform(invert(T_other), world)).min(-1)
-                cost += 3000.0 * _mean_top(np.maximum(0.0, depth - 0.001))
+                cost += 6000.0 * _mean_top(np.maximum(0.0, depth - 0.001))
     return cost
 
 

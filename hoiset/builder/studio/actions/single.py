@@ -28,7 +28,7 @@ def options(scene: Scene, thing: int, names: tuple[str, ...] = ()) -> list[Grip]
     """
     out = grips(scene.props[thing], scene.bodies[thing], scene.taker)
     out = [g for g in out if not names or g.name in names]
-    out = out or anywhere(scene.bodies[thing], scene.taker)
+    out = out or anywhere(scene.bodies[thing], scene.taker) or anywhere(scene.bodies[thing], scene.taker, 1.25)
     if not out:
         raise ValueError(f"found no part of the {scene.props[thing].kind} that the hand can hold: cast another thing")
     return out

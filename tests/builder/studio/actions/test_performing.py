@@ -53,7 +53,7 @@ def check_contact(p: Performance) -> None:
     for grasp in p.grasps:
         track = p.props[grasp.prop]
         for k in np.flatnonzero((p.time >= grasp.start_s) & (p.time <= grasp.end_s)):
-            _, joints = p.hands[grasp.hand].posed(k)
+            _, joints = p.hands[grasp.hand].posed(int(k))
             gap = np.abs(track.prop.sdf(transform(invert(track.T_world_object[k]), joints[list(FINGERTIPS)])))
             assert gap.min() < CONTACT_M, (p.action, k)
 
@@ -231,7 +231,7 @@ def in_view_share(p: Performance, stage: Stage) -> float:
     view, inside = View.of(stage), []
     for grasp in p.grasps:
         for k in np.flatnonzero((p.time >= grasp.start_s) & (p.time <= grasp.end_s)):
-            inside.append(view.within(p.hands[grasp.hand].posed(k)[1]).mean())
+            inside.append(view.within(p.hands[grasp.hand].posed(int(k))[1]).mean())
     return float(np.mean(inside))
 
 
