@@ -22,8 +22,8 @@ from hoiset.builder.studio.texture import Texture, srgb
 from hoiset.geometry import make_T
 from hoiset.shards.schema import ObjectState
 
-KINDS = ("box", "can", "bottle")
-"""Things that fit between its fingers."""
+KINDS = ("box", "can", "jar")
+"""Things that fit between its fingers and are as wide at the top as below."""
 _FINGER_HALF_M = np.array([0.006, 0.011, 0.034])
 _OPEN_M = 0.047
 _ABOVE_M = 0.34

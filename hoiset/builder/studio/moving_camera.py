@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from hoiset.builder.studio.stage import Stage
 
-MARGIN = 0.16
+MARGIN = 0.18
 """How much larger the picture is on either side, as a share of its width and height."""
 
 

@@ -36,13 +36,13 @@ def no_hand_scene(seed: int, params: StudioParams) -> Scene:
     tracks = _spread(stage, _things(seed, kinds), time, draw, np.zeros((0, 2)))
     nouns = tuple(track.prop.noun for track in tracks)
     words = f"Look at the {' and the '.join(nouns)}"
-    return _scene(seed, params, stage, Performance(time, (), tracks, (), "nothing", words, "look", nouns), draw)
+    return _scene(params, stage, Performance(time, (), tracks, (), "nothing", words, "look", nouns), draw)
 
 
 def self_moving_scene(seed: int, params: StudioParams) -> Scene:
     """A hand rests on the table while a thing slides past by itself; things that stand are around."""
     draw, stage, time = _begin(seed, params)
-    hand, _ = draw_hand(seed, params)
+    hand, paint = draw_hand(seed, params)
     track = _resting(stage, hand, time, draw)
     skin = track.posed(0)[0]
     taken = skin[:: max(1, len(skin) // 400), :2]
@@ -56,7 +56,8 @@ def self_moving_scene(seed: int, params: StudioParams) -> Scene:
     tracks = (mover, *_spread(stage, props[1:], time, draw, taken))
     noun = props[0].noun
     words = f"The {noun} moves by itself"
-    return _scene(seed, params, stage, Performance(time, (track,), tracks, (), "idle", words, "move", (noun,)), draw)
+    performance = Performance(time, (track,), tracks, (), "idle", words, "move", (noun,))
+    return _scene(params, stage, performance, draw, paint)
 
 
 def robot_scene(seed: int, params: StudioParams) -> Scene:
@@ -68,7 +69,7 @@ def robot_scene(seed: int, params: StudioParams) -> Scene:
     between = spots[0] + np.linspace(0.0, 1.0, 12)[:, None] * (spots[1] - spots[0])
     taken = np.concatenate([between + shift for shift in ([0.09, 0.0], [-0.09, 0.0], [0.0, 0.09], [0.0, -0.09])])
     around = _spread(stage, props[1:], time, draw, taken)
-    return _scene(seed, params, stage, gripper.play_gripper(props[0], spots, around, time, draw), draw)
+    return _scene(params, stage, gripper.play_gripper(props[0], spots, around, time, draw), draw)
 
 
 def _begin(seed: int, params: StudioParams) -> tuple[np.random.Generator, Stage, np.ndarray]:
@@ -78,8 +79,14 @@ def _begin(seed: int, params: StudioParams) -> tuple[np.random.Generator, Stage,
     return draw, stage, time
 
 
-def _scene(seed: int, params: StudioParams, stage: Stage, performance: Performance, draw: np.random.Generator) -> Scene:
-    _, (albedo, gloss) = draw_hand(seed, params)
+def _scene(
+    params: StudioParams,
+    stage: Stage,
+    performance: Performance,
+    draw: np.random.Generator,
+    paint: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Scene:
+    albedo, gloss = (np.zeros((0, 3)), np.zeros(0)) if paint is None else paint
     left = bool(draw.random() < 0.5) if params.handedness is None else params.handedness == "left"
     return Scene(stage, performance, albedo, gloss, left)
 
