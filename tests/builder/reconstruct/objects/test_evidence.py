@@ -130,7 +130,7 @@ def test_every_reason_is_given(carry_scene, carry_track):
         assert why_no_object(carry_scene, changed(carry_track, **how)).startswith(reason)
     hidden = carry_track.cue.copy()
     flow = np.nonzero(hidden == Cue.FLOW)[0]
-    hidden[flow[5:]] = Cue.HAND
+    hidden[flow[3:]] = Cue.HAND
     assert why_no_object(carry_scene, changed(carry_track, cue=hidden)) == "seen_too_little_in_motion"
 
 
