@@ -122,7 +122,7 @@ class Outlook:
         thing = transform(invert(T_object_world @ T_world_wrist), surface)
         lost = float(_inside_capsules(_towards(thing, camera), shape, np.full(len(thing), -1)).mean())
         hidden = float((covered * _JOINT_WORTH).sum() / _JOINT_WORTH.sum())
-        return hidden + 0.6 * max(0.0, lost - 0.4)
+        return hidden + 1.3 * max(0.0, lost - 0.4)
 
 
 def _towards(points: np.ndarray, camera: np.ndarray) -> Float[np.ndarray, "N S 3"]:
