@@ -104,7 +104,7 @@ class Oracle:
             name=f"truth: {', '.join(feed)}",
             digest=digest,
             camera=_other_focal(camera, noise.focal_share, rng) if "camera" in feed else None,
-            detections=_landmarks(hands, noise.landmark_share, rng) if "landmarks" in feed else None,
+            detections=perfect_detections(hands, noise.landmark_share, rng) if "landmarks" in feed else None,
             palm_depth_m=_palm_depth(hands, noise.palm_depth_share, rng) if "palm_depth" in feed else None,
             hands=_shaken(hands, camera, noise.joint_m, rng) if "hands" in feed else None,
             masks=_masks(truth["masks.mkv"], at, noise.outline_fraction, rng) if "masks" in feed else None,
@@ -152,18 +152,24 @@ def _hands(truth: Sample, at: np.ndarray, grow: float) -> Hands:
     )
 
 
-def _landmarks(hands: Hands, share: float, rng: np.random.Generator) -> HandDetections:
-    """As a perfect detector would see them: its 3D joints have the axes of a camera turned towards the hand."""
+def perfect_detections(hands: Hands, share: float, rng: np.random.Generator) -> HandDetections:
+    """As a perfect detector would see hands: its 3D joints have the axes of a camera turned towards the hand.
+
+    Args:
+        hands: The true ones.
+        share: Standard deviation of the noise of joints in the image, as a share of the hand's size there.
+        rng: Of the noise.
+    """
     size = np.ptp(hands.joints_2d, axis=2).max(-1)
     pixels = hands.joints_2d + share * size[..., None, None] * rng.standard_normal(hands.joints_2d.shape)
     local = hands.joints - hands.joints[:, :, list(_PALM)].mean(2, keepdims=True)
-    towards = _camera_towards(hands.joints[:, :, list(_PALM)].mean(2))
+    towards = camera_towards(hands.joints[:, :, list(_PALM)].mean(2))
     score = (hands.source > 0).astype(float)
     right = np.where(hands.source > 0, np.array([0.0, 1.0]), 0.5)
     return HandDetections(pixels, np.einsum("thji,thkj->thki", towards, local), right, score)
 
 
-def _camera_towards(point: Float[np.ndarray, "T 2 3"]) -> Float[np.ndarray, "T 2 3 3"]:
+def camera_towards(point: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B 3 3"]:
     """Least rotations that take the optical axis to the direction of points."""
     z = point / np.linalg.norm(point, axis=-1, keepdims=True)
     x, y, c = z[..., 0], z[..., 1], z[..., 2]
