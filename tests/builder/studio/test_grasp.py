@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from hoiset.builder.studio.body import body_of
-from hoiset.builder.studio.grasp import LIMITS_RAD
+from hoiset.builder.studio.grasp import LIMITS_RAD, Grasp
 from hoiset.builder.studio.grips import grips, press
 from hoiset.builder.studio.hand import Hand, build_hand
 from hoiset.builder.studio.objects import Prop, build_prop
 from hoiset.builder.studio.outlook import Outlook
 from hoiset.builder.studio.skeleton import adult_skeleton
-from hoiset.builder.studio.wrists import Taker
+from hoiset.builder.studio.wrists import Place, Taker
 from hoiset.geometry import invert, transform
 
 OUTLOOK = Outlook(np.deg2rad(110.0), np.array([0.5, -1.4, 0.5]), np.array([0.0, -0.65, 0.75]))
@@ -22,7 +22,7 @@ def taker(hand: Hand) -> Taker:
     return Taker(hand)
 
 
-def taken(taker: Taker, prop: Prop, name: str, seeds: int = 3):
+def taken(taker: Taker, prop: Prop, name: str, seeds: int = 2) -> tuple[Grasp, Place]:
     """The best grasp over a few draws of places."""
     body = body_of(prop)
     ways = [g for g in grips(prop, body, taker) if g.name == name]

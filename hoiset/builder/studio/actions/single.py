@@ -14,6 +14,7 @@ from hoiset.builder.studio.actions.script import Hold, Script
 from hoiset.builder.studio.grasp import Grasp
 from hoiset.builder.studio.grips import Grip, anywhere, grips, press
 from hoiset.builder.studio.motion import Submove, ThingPath
+from hoiset.builder.studio.objects import Prop
 from hoiset.builder.studio.skeleton import rotation
 
 _UP = np.array([0.0, 0.0, 1.0])
@@ -133,7 +134,7 @@ def rotate(scene: Scene) -> Iterator[Candidate]:
     """Turned about its own axis: standing on the table, or lifted and rolled in the air."""
     ways = options(scene, 0)
     lifted = scene.props[0].kind in ("spoon", "knife") or scene.rng.random() < 0.4
-    axis_at = scene.props[0].holds[0].centre * [1.0, 1.0, 0.0]
+    axis_at = _axis(scene.props[0])
     for _ in range(N_LAYOUTS + 1):
         start = scene.spot(0.08)
         shoulder = scene.shoulder(start)
@@ -151,6 +152,13 @@ def rotate(scene: Scene) -> Iterator[Candidate]:
                 turned = rotation(_UP, np.array(angle)) @ arm
                 moves = (Submove(c, r, arm - turned, angle * _UP),)
             yield grasp.score, Script((ThingPath(T, moves),), (times,))
+
+
+def _axis(prop: Prop) -> np.ndarray:
+    """Where the upright axis of a thing runs: through its mouth, else through its body."""
+    if prop.opening is not None:
+        return prop.opening.centre * [1.0, 1.0, 0.0]
+    return prop.holds[0].centre * [1.0, 1.0, 0.0] if prop.holds[0].name == "body" else np.zeros(3)
 
 
 def _rolled(c: float, r: float, turn: np.ndarray, half_m: float) -> tuple[Submove, ...]:

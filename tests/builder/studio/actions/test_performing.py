@@ -1,3 +1,6 @@
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -42,9 +45,15 @@ def coarse() -> Hand:
     return build_hand(adult_skeleton(), spacing_m=0.0035)
 
 
+@pytest.fixture(scope="module")
+def clip_of(coarse: Hand) -> Callable[[str], Performance]:
+    """A performance of each action, planned once."""
+    return functools.cache(lambda action: play(7, action, coarse))
+
+
 @pytest.fixture(scope="module", params=ACTIONS)
-def played(request: pytest.FixtureRequest, coarse: Hand) -> Performance:
-    return play(7, request.param, coarse)
+def played(request: pytest.FixtureRequest, clip_of: Callable[[str], Performance]) -> Performance:
+    return clip_of(request.param)
 
 
 def check_contact(p: Performance) -> None:
@@ -133,15 +142,27 @@ def test_hands_and_words_are_those_of_the_action(played: Performance) -> None:
     assert moved == [True] + [False] * (len(played.props) - 1)
 
 
-def test_pushed_and_slid_things_stay_on_the_table(coarse: Hand) -> None:
+def test_pushed_and_slid_things_stay_on_the_table(clip_of: Callable[[str], Performance]) -> None:
     for action in ("push", "slide"):
-        track = play(3, action, coarse).props[0]
+        track = clip_of(action).props[0]
         assert np.ptp(track.T_world_object[:, 2, 3]) < 1e-9
         assert np.linalg.norm(np.ptp(track.T_world_object[:, :3, 3], axis=0)) > 0.08
 
 
-def test_a_poured_vessel_tilts_over_the_other(coarse: Hand) -> None:
-    p = play(4, "pour", coarse)
+def test_a_thing_that_is_turned_on_the_table_keeps_its_axis(coarse: Hand) -> None:
+    stage, time = build_stage(StudioParams(), np.random.default_rng(1)), np.arange(36) / 8.0
+    for seed in range(6):
+        bowl = build_prop("bowl", np.random.default_rng(seed))
+        track = perform("rotate", coarse, stage, time, np.random.default_rng(seed), props=[bowl]).props[0]
+        if np.ptp(track.T_world_object[:, 2, 3]) < 1e-9:
+            assert np.abs(np.ptp(track.T_world_object[:, :2, 3], axis=0)).max() < 0.002
+            assert angle_between(track.T_world_object[0, :3, :3], track.T_world_object[-1, :3, :3]) > 0.4
+            return
+    raise AssertionError("no bowl was turned on the table in six clips")
+
+
+def test_a_poured_vessel_tilts_over_the_other(clip_of: Callable[[str], Performance]) -> None:
+    p = clip_of("pour")
     source, target = p.props[:2]
     up = source.T_world_object[:, 2, 2]
     k = int(up.argmin())
@@ -155,8 +176,8 @@ def test_a_poured_vessel_tilts_over_the_other(coarse: Hand) -> None:
     assert lip[2] > mouth[2]
 
 
-def test_a_stirring_tip_goes_round_inside_the_vessel(coarse: Hand) -> None:
-    p = play(5, "stir", coarse)
+def test_a_stirring_tip_goes_round_inside_the_vessel(clip_of: Callable[[str], Performance]) -> None:
+    p = clip_of("stir")
     tool, vessel = p.props[:2]
     assert tool.prop.tip is not None
     assert vessel.prop.opening is not None
@@ -167,8 +188,8 @@ def test_a_stirring_tip_goes_round_inside_the_vessel(coarse: Hand) -> None:
     assert np.ptp(tip[inside][:, :2], axis=0).min() > 0.005
 
 
-def test_a_lid_ends_beside_what_it_closed(coarse: Hand) -> None:
-    p = play(6, "open_lid", coarse)
+def test_a_lid_ends_beside_what_it_closed(clip_of: Callable[[str], Performance]) -> None:
+    p = clip_of("open_lid")
     lid, base = p.props[:2]
     gap = np.linalg.norm((lid.T_world_object[:, :3, 3] - base.T_world_object[:, :3, 3])[:, :2], axis=-1)
     assert gap[0] < 0.02
@@ -176,23 +197,23 @@ def test_a_lid_ends_beside_what_it_closed(coarse: Hand) -> None:
     assert lid.T_world_object[-1, 2, 3] == pytest.approx(lid.prop.extent_m[2] / 2, abs=1e-6)
 
 
-def test_a_thing_is_passed_from_right_to_left(coarse: Hand) -> None:
-    state = play(8, "hand_over", coarse).props[0].state
+def test_a_thing_is_passed_from_right_to_left(clip_of: Callable[[str], Performance]) -> None:
+    state = clip_of("hand_over").props[0].state
     order = [int(s) for s, before in zip(state[1:], state, strict=False) if s != before]
     right, both, left = ObjectState.GRASPED_RIGHT, ObjectState.GRASPED_BOTH, ObjectState.GRASPED_LEFT
     assert order == [right, both, left, ObjectState.STATIC]
 
 
 def test_equal_arguments_give_equal_performances(coarse: Hand) -> None:
-    a, b = (play(11, "pick_place", coarse) for _ in range(2))
+    a, b = (play(12, "push", coarse) for _ in range(2))
     assert np.array_equal(a.hands[0].T_world_wrist, b.hands[0].T_world_wrist)
     assert np.array_equal(a.hands[0].angles, b.hands[0].angles)
-    assert [np.array_equal(x.T_world_object, y.T_world_object) for x, y in zip(a.props, b.props, strict=True)]
+    assert all(np.array_equal(x.T_world_object, y.T_world_object) for x, y in zip(a.props, b.props, strict=True))
     assert (a.sentence, a.grasps) == (b.sentence, b.grasps)
 
 
 def test_an_idle_hand_does_nothing_to_a_thing_that_moves(coarse: Hand) -> None:
-    for seed in range(3):
+    for seed in range(2):
         p = play_undone("idle", seed, coarse)
         assert p.grasps == ()
         assert set(p.props[0].state) == {ObjectState.STATIC, ObjectState.MOVING}
