@@ -179,3 +179,23 @@ def test_reading_commands_need_no_build_packages(dataset: Path) -> None:
     result = subprocess.run([sys.executable, "-c", code, "build", "--split", "demo"], capture_output=True, text=True)
     assert result.returncode == 1
     assert "hoiset[build]" in result.stderr
+
+
+def test_studio_prints_what_it_made(hoiset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hoiset.builder.studio import corpus
+
+    asked: list[Any] = []
+
+    def make(out: Path, **how: Any) -> corpus.CorpusReport:
+        asked.append((out, how["seed"], how["n_clips"]))
+        return corpus.CorpusReport(str(out), 3, 2, 90, 9.0, {"no_hand": 1, "positive": 2})
+
+    monkeypatch.setattr(corpus, "make_corpus", make)
+    code, stdout, stderr = hoiset("studio", "--seed", "7", "--clips", "3", "--out", tmp_path)
+    assert (code, stderr) == (0, "")
+    assert "3 videos, 90 frames" in stdout
+    assert "1 no_hand, 2 positive" in stdout
+    code, stdout, _ = hoiset("studio", "--seed", "7", "--clips", "3", "--out", tmp_path, "--json")
+    assert (code, json.loads(stdout)["samples"]) == (0, 2)
+    assert asked == [(tmp_path, 7, 3)] * 2
+    assert hoiset("studio", "--clips", "0", "--out", tmp_path)[0] == 2
