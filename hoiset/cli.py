@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hoiset import console
+from hoiset import cli_eval, console
 from hoiset.errors import HoisetError, MissingDependency, RecipeError
 
 app = typer.Typer(
@@ -31,6 +31,11 @@ Workers = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many videos.")]
 Version = Annotated[str | None, typer.Option("--version", help="Version in the directory; the only one by default.")]
+Feeds = Annotated[
+    str | None,
+    typer.Option("--oracle", help="Stages to feed from ground truth: camera,landmarks,palm_depth,hands,masks,depth."),
+]
+Noise = Annotated[str, typer.Option("--noise", help="Added to what is fed: joint_m=0.005,depth_share=0.02, ...")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 
 
@@ -42,6 +47,11 @@ def build(
     workers: Workers = None,
     limit: Limit = None,
     cache: Annotated[bool, typer.Option(help="Keep the results of stages for later builds.")] = True,
+    oracle: Feeds = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Where --oracle feeds from: what `hoiset studio` wrote, or a dataset.")
+    ] = None,
+    noise: Noise = "",
     json: AsJson = False,
 ) -> None:
     """Build a dataset, or go on with a build that was stopped."""
@@ -49,6 +59,10 @@ def build(
     from hoiset.builder.run import build as run
 
     recipe = _recipe(split, source)
+    if truth is not None and oracle is None:
+        raise typer.BadParameter("is what --oracle feeds from; give that too", param_hint="--truth")
+    if (fed := cli_eval.oracle_params(oracle, truth, noise)) is not None:
+        recipe = recipe.model_copy(update={"oracle": fed})
     with console.build_progress() as progress:
         report = run(recipe, source, out, workers=workers, limit=limit, progress=progress, cache=cache)
     _print_report(report, json)
@@ -158,8 +172,11 @@ def eval_(
         Path, typer.Argument(help="Directory that `hoiset studio` wrote, or a dataset.", show_default=False)
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", help="Also write eval.json, eval_clips.parquet and figures here.")
+        Path | None,
+        typer.Option("--out", help="Also write eval.json, eval_clips.parquet and figures here, and --oracle's build."),
     ] = None,
+    oracle: Feeds = None,
+    noise: Noise = "",
     split: Annotated[str | None, typer.Option("--split", help="Version in BUILD; the only one by default.")] = None,
     screening: Annotated[
         Path | None, typer.Option(help="What pass 1 should do; TRUTH/screening.csv by default.")
@@ -167,48 +184,27 @@ def eval_(
     seed: Annotated[int, typer.Option(min=0, help="Of the resampling that the intervals come from.")] = 0,
     json: AsJson = False,
 ) -> None:
-    """Measure a dataset against ground truth: screening, hands, objects, interaction, calibration."""
+    """Measure a dataset against ground truth: screening, hands, objects, interaction, calibration.
+
+    With --oracle the dataset is built again from its recipe and TRUTH's videos, with ground truth fed to some stages,
+    and that build is measured. It goes to BUILD.oracle-..., or to build/ in --out.
+    """
     _require_build()
     from hoiset.eval.evaluate import evaluate
     from hoiset.eval.report import write_report
 
+    if (fed := cli_eval.oracle_params(oracle, truth, noise)) is not None:
+        build, split = cli_eval.rebuild(build, _version(build, split, "--split"), fed, out), None
     with console.build_progress() as progress:
-        found = evaluate(build, truth, screening=screening, seed=seed, split=split, progress=_eval_steps(progress))
+        found = evaluate(build, truth, screening=screening, seed=seed, split=split, progress=cli_eval.steps(progress))
     files = write_report(found, out) if out is not None else []
     if json:
         parts = ("pooled", "screening", "calibration", "meta")
         console.print_json({name: value for name, value in found.to_json().items() if name in parts})
         return
-    _print_evaluation(found)
+    cli_eval.print_evaluation(found)
     for path in files:
         console.print_line(str(path))
-
-
-def _eval_steps(progress: Any) -> Any:
-    from types import SimpleNamespace
-
-    return lambda done, total: progress(SimpleNamespace(phase="clips", done=done, total=total, failed=0))
-
-
-def _print_evaluation(found: Any) -> None:
-    from hoiset.eval import report
-
-    truth, build = found.meta["truth"], found.meta["build"]
-    console.print_line(f"{build['version']}: {build['samples']} samples against {truth['clips']} true clips")
-    for group, rows in report.tables(found):
-        console.print_line(f"\n{group}")
-        console.print_table(report.HEADERS, rows)
-    if found.screening.get("gates"):
-        console.print_line("\ngates of pass 1 (videos)")
-        console.print_table(
-            ("gate", "precision", "recall", "expected", "found"), report.screening_rows(found.screening)
-        )
-    console.print_line("\ncalibration: is the clips' own quality score worth filtering on?")
-    console.print_table(report.CALIBRATION_HEADERS, report.calibration_rows(found.calibration))
-    lost = [row for row in found.clips if row["status"] != "ok"]
-    if lost:
-        console.print_line("\ntrue clips without a sample")
-        console.print_table(("clip", "why"), ((row["key"], row["status"]) for row in lost))
 
 
 _NOT_FILTERS = ("root", "version", "json")
@@ -334,7 +330,7 @@ def _recipe(split: str, source: Path | None) -> Any:
     return recipe
 
 
-def _version(root: Path, version: str | None) -> str:
+def _version(root: Path, version: str | None, option: str = "--version") -> str:
     """The version asked for, or the only one that there is."""
     if version is not None:
         return version
@@ -345,7 +341,7 @@ def _version(root: Path, version: str | None) -> str:
     if not versions:
         raise DatasetError(f"{root} has no index/*.parquet; expected a directory that `hoiset build` finished")
     if len(versions) > 1:
-        raise typer.BadParameter(f"{root} has versions {', '.join(versions)}; choose one", param_hint="--version")
+        raise typer.BadParameter(f"{root} has versions {', '.join(versions)}; choose one", param_hint=option)
     return versions[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -124,11 +125,27 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         known = ", ".join(recipe_names())
         raise RecipeError(f"unknown split {name!r}; expected one of {known}, or the path of a .toml file")
     try:
-        return Recipe.model_validate(tomllib.loads(text))
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"recipe {name} is not TOML: {error}") from error
+    return parse_recipe(values, name)
+
+
+def parse_recipe(values: Mapping[str, Any], name: str) -> Recipe:
+    """A recipe from plain JSON types, such as those in a manifest.
+
+    Raises:
+        RecipeError: A value that is not allowed; the message holds ``name`` and the field.
+    """
+    try:
+        return Recipe.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(f"recipe {name}: {'; '.join(_complaint(e) for e in error.errors())}") from error
+        raise RecipeError(f"recipe {name}: {complaints(error)}") from error
+
+
+def complaints(error: ValidationError) -> str:
+    """What is wrong with values, field by field, on one line."""
+    return "; ".join(_complaint(e) for e in error.errors())
 
 
 def _complaint(error: Any) -> str:
