@@ -13,11 +13,13 @@ from hoiset.builder.reconstruct.depth_pose import pose_by_depth
 from hoiset.builder.reconstruct.interaction import Grasp, interact
 from hoiset.builder.reconstruct.objects.anchors import find_anchors
 from hoiset.builder.reconstruct.objects.discover import discover
+from hoiset.builder.reconstruct.objects.evidence import ObjectTrack
 from hoiset.builder.reconstruct.objects.evidence import confidence as track_confidence
 from hoiset.builder.reconstruct.objects.given_masks import tracks_of_masks
 from hoiset.builder.reconstruct.objects.params import ObjectParams
 from hoiset.builder.reconstruct.objects.people import PeopleMasks
 from hoiset.builder.reconstruct.objects.scene import Scene, build_scene
+from hoiset.builder.reconstruct.objects.standing import stand_longer
 from hoiset.builder.reconstruct.pose import PosedObject, pose_object
 from hoiset.builder.reconstruct.shape import Mesh
 from hoiset.builder.records import Camera, Hands
@@ -92,12 +94,16 @@ def reconstruct_objects(
         tracks, dropped = tracks_of_masks(scene, masks)
     joints = hands.joints.astype(np.float64)
     posed: list[PosedObject] = []
+    confidences: list[float] = []
     for track in tracks:
+        confidence = track_confidence(scene, track)
+        track = stand_longer(track, _stand_tolerance_px(scene, track))
         obj = pose_object(scene, track, K, joints) if depth_m is None else pose_by_depth(scene, track, K, depth_m)
         if obj is None:
             dropped = (*dropped, ("followed object", "no_depth_from_a_hand"))
         else:
             posed.append(obj)
+            confidences.append(confidence)
     if not posed:
         return _nothing(len(rgb), dropped)
     events = interact(scene, posed, joints)
@@ -107,11 +113,18 @@ def reconstruct_objects(
         source=np.stack([o.source for o in posed], axis=1),
         state=events.state,
         contact=events.contact,
-        confidence=np.array([track_confidence(scene, o.track) for o in posed]),
+        confidence=np.array(confidences),
         mask_iou=np.array([_mask_iou(scene, o, K) for o in posed]),
         depth_source=tuple(o.depth_source for o in posed),
         grasps=events.grasps,
         dropped=dropped,
+    )
+
+
+def _stand_tolerance_px(scene: Scene, track: ObjectTrack) -> float:
+    params = scene.params
+    return min(
+        params.stand_tolerance * min(scene.shape), params.stand_tolerance_size * float(np.sqrt(track.mask.sum()))
     )
 
 

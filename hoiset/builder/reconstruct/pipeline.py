@@ -28,7 +28,7 @@ from hoiset.shards.schema import Sample
 DETECT_VERSION = "3"
 HANDS_VERSION = "4"
 PEOPLE_VERSION = "1"
-OBJECTS_VERSION = "7"
+OBJECTS_VERSION = "8"
 
 
 class VideoParams(Params):

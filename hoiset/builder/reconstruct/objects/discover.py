@@ -11,7 +11,7 @@ from hoiset.builder.reconstruct.objects.anchors import Anchor, AnchorSearch, des
 from hoiset.builder.reconstruct.objects.colours import similarity
 from hoiset.builder.reconstruct.objects.evidence import ObjectTrack, evidence, why_no_object
 from hoiset.builder.reconstruct.objects.scene import Scene
-from hoiset.builder.reconstruct.objects.track import Cue, Track, apply, compose, follow, overlap, warp_mask
+from hoiset.builder.reconstruct.objects.track import Cue, Track, compose, follow, overlap, warp_mask
 
 _ATTEMPTS_PER_SLOT = 2
 
@@ -85,28 +85,6 @@ class _Timeline:
         stop = len(self.cue) if anchor.leaves < 0 else anchor.last + 1
         self.affine[first:stop], self.cue[first:stop], self.quality[first:stop] = pose, Cue.STANDING, 1.0
 
-    def stand_longer(
-        self,
-        anchor: Anchor,
-        pose: Float[np.ndarray, "2 3"],
-        corners: Float[np.ndarray, "4 2"],
-        tolerance_px: float,
-    ) -> None:
-        """Let a stand last for as long as what was followed from it, or to it, has not really left its place.
-
-        An anchor ends when a hand comes near, which is before it takes the object.
-        """
-        there = apply(pose, corners)
-        for step, edge in ((1, anchor.last), (-1, anchor.first)):
-            until, away, t = edge, 0, edge + step
-            while 0 <= t < len(self.cue) and self.cue[t] not in (Cue.LOST, Cue.STANDING) and away < 2:
-                off = float(np.linalg.norm(apply(self.affine[t], corners) - there, axis=1).mean())
-                until = t if off <= tolerance_px else until
-                away = away + 1 if off > 2.0 * tolerance_px else 0
-                t += step
-            stood = slice(min(edge, until), max(edge, until) + 1)
-            self.affine[stood], self.cue[stood], self.quality[stood] = pose, Cue.STANDING, 1.0
-
     def lay(self, track: Track, base: Float[np.ndarray, "2 3"], *, only_missing: bool = False) -> None:
         """Write a track, with ``base`` mapping the first template to the track's."""
         for k in range(1, len(track.frames)):
@@ -129,9 +107,6 @@ def chain(scene: Scene, anchor: Anchor, others: list[Anchor]) -> tuple[ObjectTra
     others = [b for b in others if all(b is not a for a, _ in before)]
     after = _extend(scene, line, anchor, others, forward=True)
     visited = [(anchor, np.eye(2, 3)), *before, *after]
-    tolerance = scene.params.stand_tolerance * min(scene.shape)
-    for stand, pose in visited:
-        line.stand_longer(stand, pose, _corners(anchor.mask), tolerance)
     return _finish(line, visited), {id(a) for a, _ in visited}
 
 
@@ -200,11 +175,6 @@ def _finish(line: _Timeline, visited: list[tuple[Anchor, np.ndarray]]) -> Object
 def _inverse(affine: np.ndarray) -> np.ndarray:
     inverse = np.linalg.inv(affine[:, :2])
     return np.column_stack([inverse, -inverse @ affine[:, 2]])
-
-
-def _corners(mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "4 2"]:
-    y, x = np.nonzero(mask)
-    return np.array([[x.min(), y.min()], [x.max(), y.min()], [x.max(), y.max()], [x.min(), y.max()]], float)
 
 
 def _alike(current: Anchor, rests: list[Anchor], lost_at: int) -> Anchor | None:

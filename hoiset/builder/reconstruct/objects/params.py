@@ -22,7 +22,8 @@ class ObjectParams(Params):
         contact_window_s: How near in time to an object's leaving or arriving a hand must touch it.
         min_travel: Motion that makes an object a moved one.
         min_confidence: Least evidence, 0..1, that a followed silhouette is one object that hands move.
-        stand_tolerance: A standing object may seem to be off its place by this much and still stand.
+        stand_tolerance: A standing object may seem to be off its place by this much and still stand,
+        stand_tolerance_size: and by this share of its own size (the root of its area).
         move_speed: Speed above which an object moves, per s.
         grasp_gap_hands: A hand this close (in hand sizes) can hold.
         contact_bridge_s: A touch interrupted for no longer than this is one touch.
@@ -52,6 +53,7 @@ class ObjectParams(Params):
     min_travel: float = 0.03
     min_confidence: float = 0.51
     stand_tolerance: float = 0.012
+    stand_tolerance_size: float = 0.06
     move_speed: float = 0.06
     grasp_gap_hands: float = 0.4
     contact_bridge_s: float = 0.3
