@@ -129,11 +129,8 @@ def _lying(hold: Hold, pinches: Pinches, taker: Taker) -> list[Grip]:
 def _upright(hold: Hold, prop: Prop, pinches: Pinches, taker: Taker) -> list[Grip]:
     out = []
     near = _near(hold, pinches)
-    if (
-        hold.radius_m > 0.009
-        and prop.kind not in ("ball", "box", "lid")
-        and hold.radius_m < _WRAP_RADIUS_M * taker.scale
-    ):
+    slim = hold.radius_m < _WRAP_RADIUS_M * taker.scale
+    if slim and hold.name == "body" and prop.kind not in ("ball", "box", "lid"):
         out.append(_wrap(hold, (-0.55, 0.2), taker))
     if prop.kind in ("ball", "box", "can", "lid", "jar"):
         reach_z = (-1.0, -0.15) if prop.kind == "box" else (-1.0, -0.6)

@@ -85,11 +85,18 @@ class Place:
         cost: Lower is better, about mm.
         T_world_object: (4, 4), standing over the origin.
         T_world_wrist: (4, 4).
+        lift_m: How high above the table the thing is.
     """
 
     cost: float
     T_world_object: Float[np.ndarray, "4 4"]
     T_world_wrist: Float[np.ndarray, "4 4"]
+    lift_m: float = 0.0
+
+    @property
+    def table_wrist(self) -> Float[np.ndarray, "4 4"]:
+        """The wrist when the thing has been put on the table."""
+        return make_T(self.T_world_wrist[:3, :3], self.T_world_wrist[:3, 3] - self.lift_m * _Z)
 
 
 Judge = Callable[[Float[np.ndarray, "N 4 4"], Float[np.ndarray, "N 4 4"]], Float[np.ndarray, "N"]]
@@ -141,7 +148,7 @@ class Taker:
             outlook: Where the arm comes from and where the camera is.
             rng: Source of the places.
             yaw: Heading of the thing, rad; free where not given, so that the hand lies along the arm.
-            lift_m: How high above the table the thing is.
+            lift_m: How high above the table the thing is; it can be put on the table as it is held.
             judge: What else counts.
             n_drawn: How many are drawn.
             n_seen: How many of them are looked at through the camera.
@@ -151,7 +158,9 @@ class Taker:
         turn = self._yaw(T_object_wrist, outlook.heading, rng) if yaw is None else np.full(len(T_object_wrist), yaw)
         T_world_object = make_T(rotation(_Z, turn), np.array([0.0, 0.0, body.extent_m[2] / 2 + lift_m]))
         T_world_wrist = T_world_object @ T_object_wrist
-        cost = self.strain(T_world_wrist, outlook) + self._in_the_way(body, T_object_wrist, T_world_wrist, outlook)
+        cost = self.strain(T_world_wrist, outlook) + self._in_the_way(
+            body, T_object_wrist, T_world_wrist, outlook, lift_m
+        )
         cost = cost + _HIDDEN_COST * outlook.averted(T_world_wrist)
         if judge is not None:
             cost = cost + judge(T_world_object, T_world_wrist)
@@ -159,7 +168,7 @@ class Taker:
         out = []
         for k in np.argsort(cost, kind="stable")[:n_seen]:
             seen = outlook.hidden(self._half_closed, T_world_wrist[k], body.field, invert(T_world_object[k]), surface)
-            out.append(Place(float(cost[k] + _HIDDEN_COST * seen), T_world_object[k], T_world_wrist[k]))
+            out.append(Place(float(cost[k] + _HIDDEN_COST * seen), T_world_object[k], T_world_wrist[k], lift_m))
         return sorted(out, key=lambda place: place.cost)[:n_kept]
 
     def take(self, body: Body, touch: Touch, places: list[Place], n_grasps: int = 2) -> list[tuple[Grasp, Place]]:
@@ -167,11 +176,11 @@ class Taker:
         tried = []
         for place in places:
             T_object_wrist = invert(place.T_world_object) @ place.T_world_wrist
-            cost, picks = self.fingers.close(body, touch, T_object_wrist, place.T_world_wrist)
+            cost, picks = self.fingers.close(body, touch, T_object_wrist, place.table_wrist)
             tried.append((cost + place.cost, place, T_object_wrist, picks))
         tried.sort(key=lambda t: t[0])
         out = [
-            (self.fingers.refine(body, touch, T, place.T_world_wrist, picks, place.cost), place)
+            (self.fingers.refine(body, touch, T, place.table_wrist, picks, place.cost), place)
             for _, place, T, picks in tried[:n_grasps]
         ]
         return sorted(out, key=lambda pair: pair[0].score)
@@ -201,13 +210,13 @@ class Taker:
         return heading + rng.uniform(-0.7, 0.7, len(along)) - np.arctan2(ahead[:, 1], ahead[:, 0])
 
     def _in_the_way(
-        self, body: Body, T_object_wrist: np.ndarray, T_world_wrist: np.ndarray, outlook: Outlook
+        self, body: Body, T_object_wrist: np.ndarray, T_world_wrist: np.ndarray, outlook: Outlook, lift_m: float
     ) -> Float[np.ndarray, "N"]:
         """Cost in mm of palm and forearm in the thing or in the table."""
         bent = self._arm @ np.swapaxes(forearm_rotation(T_world_wrist, outlook.shoulder), -1, -2)
         points = np.concatenate([np.broadcast_to(self._palm, (len(bent), *self._palm.shape)), bent], 1)
         deep = -body.field(transform(T_object_wrist, points)).min(-1) - 0.0005
-        low = 0.004 - transform(T_world_wrist, points)[..., 2].min(-1)
+        low = 0.004 + lift_m - transform(T_world_wrist, points)[..., 2].min(-1)
         return 1000.0 * (10.0 * np.maximum(0.0, deep) + 5.0 * np.maximum(0.0, low))
 
 

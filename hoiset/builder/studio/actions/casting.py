@@ -58,9 +58,7 @@ _ROLES: dict[str, Role] = {
         (3.0, 5.0),
     ),
     "hold": Role((_GRIPPED,), (_FOR_SMALL,), (3.5, 5.5)),
-    "pour": Role(
-        (("bottle", "mug", "can", "jar"), ("bowl", "mug", "pan", "pot")), (("mug",), ("bowl", "pan")), (4.5, 6.5)
-    ),
+    "pour": Role((("bottle", "mug", "jar"), ("bowl", "mug", "pan", "pot")), (("mug",), ("bowl", "pan")), (4.5, 6.5)),
     "stir": Role(
         (("spoon", "spoon", "knife"), ("bowl", "mug", "pan", "pot")), (("spoon",), ("bowl", "pan")), (5.0, 8.0)
     ),

@@ -23,6 +23,7 @@ from hoiset.geometry import make_T, transform
 
 _UP = np.array([0.0, 0.0, 1.0])
 _CLEAR_M = 0.02
+_SEATINGS = 12
 
 
 def pour(scene: Scene) -> Iterator[Candidate]:
@@ -30,13 +31,16 @@ def pour(scene: Scene) -> Iterator[Candidate]:
     ways = options(scene, 0, ("power", "pinch"))
     source, target = _mouth(scene, 0), _mouth(scene, 1)
     for _ in range(N_LAYOUTS + 2):
-        goal = scene.spot(0.10)
-        shoulder = scene.shoulder(goal)
-        outlook = scene.outlook(goal, shoulder)
-        ahead = np.array([np.cos(outlook.heading), np.sin(outlook.heading), 0.0])
-        right = np.array([ahead[1], -ahead[0], 0.0])
-        reach = target.rim_radius_m + source.rim_radius_m
-        start = goal + right * (reach + scene.rng.uniform(0.06, 0.12)) + ahead * scene.rng.uniform(-0.08, 0.04)
+        for _ in range(_SEATINGS):  # both vessels, side by side, in view
+            goal = scene.spot(0.10)
+            shoulder = scene.shoulder(goal)
+            outlook = scene.outlook(goal, shoulder)
+            ahead = np.array([np.cos(outlook.heading), np.sin(outlook.heading), 0.0])
+            right = np.array([ahead[1], -ahead[0], 0.0])
+            reach = target.rim_radius_m + source.rim_radius_m
+            start = goal + right * (reach + scene.rng.uniform(0.06, 0.12)) + ahead * scene.rng.uniform(-0.08, 0.04)
+            if scene.view.within(start + np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.1]]), 0.08).all():
+                break
         tilt = -np.deg2rad(scene.rng.uniform(58.0, 88.0)) * ahead
         to = scene.standing(1, goal, scene.rng.uniform(-np.pi, np.pi))
         mouth = transform(to, target.centre[None])[0]
@@ -55,8 +59,8 @@ def stir(scene: Scene) -> Iterator[Candidate]:
     """A spoon or knife is taken from the table, dipped into a vessel and led round in it."""
     ways = options(scene, 0, ("pinch", "power"))
     tool, vessel = scene.props[0], _mouth(scene, 1)
-    tip = tool.extent_m * [0.5, 0.0, 0.0] if tool.tip is None else tool.tip
-    along = tip - tool.holds[0].centre
+    along = tool.holds[0].axis if tool.tip is None else tool.tip - tool.holds[0].centre
+    tip = tool.mesh.vertices[int((tool.mesh.vertices @ along).argmax())]
     for _ in range(N_LAYOUTS + 2):
         goal = scene.spot(0.10)
         shoulder = scene.shoulder(goal)
@@ -79,10 +83,10 @@ def stir(scene: Scene) -> Iterator[Candidate]:
             T = scene.standing(0, start, yaw_of(place.T_world_object))
             turn = Rotation.from_matrix(_dipping((T[:3, :3] @ along)[None], dipped)[0])
             ground = transform(to, (vessel.centre - vessel.depth_m * _UP)[None])[0]
-            depth = min(vessel.depth_m - 0.006, 0.6 * vessel.depth_m)
+            depth = min(vessel.depth_m - 0.006, 0.8 * vessel.depth_m)
             low = ground + (vessel.depth_m - depth) * _UP
             shift = low - T[:3, 3] - turn.apply(T[:3, :3] @ tip)
-            circle = min(0.45 * vessel.radius_m, max(0.006, vessel.radius_m - 0.030))
+            circle = min(0.30 * vessel.radius_m, max(0.006, vessel.radius_m - 0.032))
             yield grasp.score, Script((_stirring(scene, T, shift, turn, depth, times, circle), ThingPath(to)), (times,))
 
 

@@ -179,9 +179,9 @@ def test_a_poured_vessel_tilts_over_the_other(clip_of: Callable[[str], Performan
 def test_a_stirring_tip_goes_round_inside_the_vessel(clip_of: Callable[[str], Performance]) -> None:
     p = clip_of("stir")
     tool, vessel = p.props[:2]
-    assert tool.prop.tip is not None
     assert vessel.prop.opening is not None
-    tip = np.stack([transform(T, tool.prop.tip[None])[0] for T in tool.T_world_object])
+    end = tool.prop.mesh.vertices[tool.prop.mesh.vertices[:, 0].argmax()]
+    tip = np.stack([transform(T, end[None])[0] for T in tool.T_world_object])
     mouth = transform(vessel.T_world_object[0], vessel.prop.opening.centre[None])[0]
     inside = (tip[:, 2] < mouth[2]) & (np.linalg.norm(tip[:, :2] - mouth[:2], axis=-1) < vessel.prop.opening.radius_m)
     assert inside.sum() >= 8
