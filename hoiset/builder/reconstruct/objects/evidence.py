@@ -134,6 +134,24 @@ def outline_contrast(scene: Scene, obj: ObjectTrack) -> float:
     return float(np.median(scores)) if scores else 0.0
 
 
+def behind_wrist(scene: Scene, obj: ObjectTrack) -> float:
+    """How far up the arm, from the wrist of the nearer hand, the silhouette lies while followed: median, in hand sizes.
+
+    Negative on the hand's side of the wrist, where what a hand holds is; NaN where no hand is seen meanwhile. A sleeve
+    moves with the hand as well as any object does, and is told apart by this alone.
+    """
+    frames = np.nonzero(obj.followed | (obj.cue == Cue.HAND))[0]
+    joints, centre = scene.joints_2d[frames], obj.centroid()[frames]
+    wrist, along = joints[:, :, 0], joints[:, :, 0] - joints[:, :, 9]
+    along = along / np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-6)
+    up = ((centre[:, None] - wrist) * along).sum(-1) / scene.size_px
+    away = np.linalg.norm(centre[:, None] - joints.mean(2), axis=-1)
+    seen = np.isfinite(up) & np.isfinite(away)
+    nearer = np.where(seen, away, np.inf).argmin(1)
+    usable = seen.any(1)
+    return float(np.median(up[usable, nearer[usable]])) if usable.any() else float("nan")
+
+
 def confidence(scene: Scene, obj: ObjectTrack) -> float:
     """Evidence that a silhouette is one object that hands move, 0..1.
 
@@ -170,6 +188,9 @@ def why_no_object(scene: Scene, obj: ObjectTrack) -> str:
     travel = float(np.linalg.norm(np.ptp(centre, axis=0))) / min(scene.shape)
     if travel < params.min_travel:
         return f"hardly_moved ({travel:.3f})"
+    up_the_arm = behind_wrist(scene, obj)
+    if up_the_arm > 0.0:
+        return f"behind_the_wrist ({up_the_arm:.2f})"
     sure = confidence(scene, obj)
     if not sure >= params.min_confidence:
         return f"too_little_evidence ({sure:.2f})"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hoiset.builder.reconstruct.objects.evidence import (
+    behind_wrist,
     confidence,
     evidence,
     finger_gap,
@@ -141,3 +142,22 @@ def test_what_rests_has_no_evidence(carry_scene, carry_track):
     assert outline_contrast(carry_scene, resting) == 0.0
     slow = changed(carry_track, affine=np.broadcast_to(np.eye(2, 3), carry_track.affine.shape))
     assert moved_by_hand(carry_scene, slow) == pytest.approx(np.nan, nan_ok=True)
+
+
+@pytest.mark.parametrize("hand_sizes", [0.4, 1.0, -0.6])
+def test_what_lies_up_the_arm_is_behind_the_wrist(carry_scene, carry_track, hand_sizes):
+    """The same silhouette, laid at a distance from the wrist along the line from the middle knuckle."""
+    joints = carry_scene.joints_2d
+    h = int(np.isfinite(joints).all((2, 3)).sum(0).argmax())
+    frames = np.isfinite(joints[:, h]).all((1, 2))
+    along = joints[:, h, 0] - joints[:, h, 9]
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    place = joints[:, h, 0] + hand_sizes * carry_scene.size_px[h] * along
+    y, x = np.nonzero(carry_track.mask)
+    affine = np.full((len(joints), 2, 3), np.nan)
+    affine[frames] = np.eye(2, 3)
+    affine[frames, :, 2] = place[frames] - (x.mean(), y.mean())
+    cue = np.where(frames, Cue.FLOW, Cue.LOST).astype(np.uint8)
+    sleeve = changed(carry_track, affine=affine, cue=cue, quality=np.ones(len(joints)))
+    assert behind_wrist(carry_scene, sleeve) == pytest.approx(hand_sizes, abs=0.01)
+    assert why_no_object(carry_scene, sleeve).startswith("behind_the_wrist") == (hand_sizes > 0)
