@@ -66,7 +66,7 @@ def _parts(text: str) -> list[str]:
 def fed_name(build_root: Path, oracle: OracleParams) -> Path:
     """The directory beside a build that the same build, fed, goes to."""
     noise = [f"{name}={value:g}" for name, value in oracle.noise.model_dump().items() if value]
-    root = build_root.resolve()
+    root = build_root.absolute()
     return root.with_name(f"{root.name}.oracle-{'-'.join([*oracle.feed, *noise])}")
 
 
@@ -90,7 +90,7 @@ def rebuild_fed(root: Path, version: str, oracle: OracleParams, out: Path, *, pr
     recipe = parse_recipe(read_manifest(root, version)["recipe"], f"of {root}").model_copy(update={"oracle": oracle})
     videos = None
     if recipe.source.kind == "folder":
-        videos = Path(oracle.truth).resolve().parent / "videos"
+        videos = Path(oracle.truth).absolute().parent / "videos"
         if not videos.is_dir():
             raise DatasetError(
                 f"found no {videos}, expected the videos beside the truth, as `hoiset studio` leaves them"
