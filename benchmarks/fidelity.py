@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -30,7 +33,9 @@ from hoiset.errors import DatasetError
 from hoiset.eval import compare, evaluate
 from hoiset.eval.report import write_report
 
-SEED, CLIPS, QUICK_CLIPS = 0, 50, 6
+SEED, CLIPS, QUICK_CLIPS, ABLATION_CLIPS = 0, 50, 6, 20
+WHOLE = ("pixels", "camera")
+"""Builds of all videos; the others are of the first :data:`ABLATION_CLIPS`, and these once more, to compare with."""
 FEEDS: dict[str, tuple[str, ...]] = {
     "pixels": (),
     "camera": ("camera",),
@@ -50,10 +55,27 @@ def measure(work: Path, name: str) -> dict[str, Any]:
     if feed:
         recipe = recipe.model_copy(update={"oracle": OracleParams(feed=feed, truth=str(work / "truth"))})
     with console.build_progress() as progress:
-        build(recipe, work / "videos", work / "builds" / slug, progress=progress)
+        build(recipe, work / "videos", work / "builds" / slug, progress=progress, cache=work.parent / "cache")
     evaluation = evaluate(work / "builds" / slug, work)
     write_report(evaluation, work / "eval" / slug)
     return evaluation.to_json()
+
+
+def ablate(whole: Path) -> dict[str, dict[str, Any]]:
+    """Every build of the set's first videos, which are linked from the whole set, not rendered again."""
+    part = whole.with_name("part")
+    if not part.exists():
+        shutil.copytree(whole, part, copy_function=os.link, ignore=_later)
+    with console.build_progress() as progress:
+        make_corpus(part, seed=SEED, n_clips=ABLATION_CLIPS, progress=progress)
+    return {name: measure(part, name) for name in FEEDS}
+
+
+def _later(_: str, names: list[str]) -> list[str]:
+    """What is not of the first videos: builds, tables, and files whose names end in another seed."""
+    seeds = {name: re.search(r"(\d{5,6})\.(mp4|tar|json)$", name) for name in names}
+    later = [name for name, found in seeds.items() if found and int(found[1]) >= SEED + ABLATION_CLIPS]
+    return [*later, *{"builds", "eval", "index", "manifest", "figures", "README.md", "videos.csv"}.intersection(names)]
 
 
 def figures(evaluations: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -97,7 +119,8 @@ def main() -> int:
         work = (options.work or Path(temporary)) / ("quick" if options.quick else "whole")
         with console.build_progress() as progress:
             corpus = make_corpus(work, seed=SEED, n_clips=QUICK_CLIPS if options.quick else CLIPS, progress=progress)
-        evaluations = {name: measure(work, name) for name in (["pixels"] if options.quick else FEEDS)}
+        evaluations = {name: measure(work, name) for name in (["pixels"] if options.quick else WHOLE)}
+        ablation = {} if options.quick else ablate(work)
     worsened = [str(w) for w in compare(options.check, evaluations["pixels"])] if options.check else []
     if options.bounds:
         options.bounds.write_text(json.dumps({"pooled": evaluations["pixels"]["pooled"]}, indent=1) + "\n")
@@ -110,7 +133,8 @@ def main() -> int:
     }
     if not options.quick:
         result["real"] = real_figures(options.data)
-        write_page(options.page, evaluations, result, before)
+        result["ablation"] = figures(ablation)
+        write_page(options.page, evaluations, result, before, ablation)
     for line in worsened:
         print(line)
     print(json.dumps(result))

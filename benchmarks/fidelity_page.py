@@ -46,7 +46,11 @@ FED_AIMS: dict[str, float] = {
 
 
 def write_page(
-    path: Path, evaluations: Evaluations, result: Mapping[str, Any], before: Mapping[str, Any] | None = None
+    path: Path,
+    evaluations: Evaluations,
+    result: Mapping[str, Any],
+    before: Mapping[str, Any] | None = None,
+    ablation: Evaluations | None = None,
 ) -> None:
     """Write the page.
 
@@ -55,12 +59,13 @@ def write_page(
         evaluations: Of the builds; ``pixels`` must be there.
         result: Last line of the run: ``corpus`` and ``real`` are read.
         before: Last line of an earlier run, for a table of before and after.
+        ablation: Of builds of a part of the videos that are fed from ground truth; by default the same.
     """
     parts = [
         _head(result["corpus"], evaluations[PIXELS]["meta"]),
-        _aims(evaluations),
-        _ablation(evaluations),
-        _largest(evaluations),
+        _aims(evaluations, ablation or evaluations),
+        _ablation(ablation or evaluations),
+        _largest(ablation or evaluations),
         _before_after(before, evaluations) if before else "",
         _screening(evaluations[PIXELS], result["corpus"]["kinds"]),
         _real(result["real"]) if "real" in result else "",
@@ -108,7 +113,7 @@ intervals from resampling whole clips. What each figure means: [docs/eval.md](..
 """
 
 
-def _aims(evaluations: Evaluations) -> str:
+def _aims(evaluations: Evaluations, ablation: Evaluations) -> str:
     pixels, camera = evaluations[PIXELS]["pooled"], evaluations.get(CAMERA, {}).get("pooled", {})
     rows = [
         (
@@ -121,12 +126,13 @@ def _aims(evaluations: Evaluations) -> str:
         for name, aim in AIMS.items()
     ]
     out = "## Aims\n\n" + table(("figure", "aim", "from pixels", "camera given", "met from pixels"), rows)
-    most = max(evaluations, key=lambda name: len(fed_by(name)))
+    most = max(ablation, key=lambda name: len(fed_by(name)))
     if most == PIXELS:
         return out
-    fed = evaluations[most]["pooled"]
+    fed = ablation[most]["pooled"]
     rows = [(f"`{n}`", _aim(n, aim), with_interval(fed[n]), _met(n, aim, fed)) for n, aim in FED_AIMS.items()]
-    return f"{out}\nWith perfect perception ({most} from ground truth):\n\n" + table(
+    clips = ablation[most]["meta"]["truth"]["clips"]
+    return f"{out}\nWith perfect perception ({most} from ground truth, {clips} clips):\n\n" + table(
         ("figure", "aim", "found", "met"), rows
     )
 
@@ -145,7 +151,12 @@ def _met(name: str, aim: float, pooled: Mapping[str, Any]) -> str:
 
 
 def _ablation(evaluations: Evaluations) -> str:
-    out = "## What each stage costs\n\nEach row is a build of all videos; what it names comes from ground truth.\n"
+    clips = evaluations[PIXELS]["meta"]["truth"]["clips"]
+    out = f"""## What each stage costs
+
+Each row is a build of the same videos, the first of the set ({clips} clips with truth); what it names comes from ground
+truth.
+"""
     for title, names in (("Hands", HAND_FIGURES), ("Objects", OBJECT_FIGURES), ("Interaction", INTERACTION_FIGURES)):
         headers = ("given", *(f"`{name}`" for name in names))
         rows = [

@@ -82,7 +82,7 @@ def build(
     limit: int | None = None,
     progress: Progress | None = None,
     stages: Stages | None = None,
-    cache: bool = True,
+    cache: bool | Path = True,
 ) -> BuildReport:
     """Build a version, or go on where a build of the same recipe was stopped.
 
@@ -98,7 +98,8 @@ def build(
         limit: Only the first so many videos of the source.
         progress: Called with every step.
         stages: What to run instead of the package's own passes.
-        cache: Whether to keep the stages' results, so that a changed recipe re-runs only what depends on the change.
+        cache: Whether to keep the stages' results, so that a changed recipe re-runs only what depends on the change;
+            a directory keeps them there, for several builds of the same videos.
 
     Raises:
         RecipeError: Unknown or malformed recipe, no source given, or ``out`` belongs to another recipe.
@@ -159,7 +160,7 @@ class _Job:
         progress: Progress | None,
         stages: Stages | None,
         *,
-        cache: bool,
+        cache: bool | Path,
     ) -> _Job:
         recipe = split if isinstance(split, Recipe) else load_recipe(split)
         state = BuildState(Path(out))
@@ -170,7 +171,7 @@ class _Job:
             default_workers() if workers is None else workers,
             progress or _silent,
             stages or Stages(),
-            state.cache if cache else None,
+            cache if isinstance(cache, Path) else state.cache if cache else None,
         )
 
     def screen(self) -> list[Judgement]:

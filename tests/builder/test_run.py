@@ -51,6 +51,17 @@ def test_a_build_is_complete_and_true(source: Path, tmp_path: Path) -> None:
     assert {row["shift"] for row in candidates} == {0.5}
 
 
+def test_two_builds_can_share_the_results_of_stages(source: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "cache"
+    for name in ("first", "second"):
+        run(source, tmp_path / name, cache=shared)
+        assert not list((tmp_path / name).glob(".hoiset/cache/*/*"))
+    results = sorted(shared.rglob("*.npz"))
+    assert len(results) == 12
+    run(source, tmp_path / "alone")
+    assert dataset_bytes(tmp_path / "alone") == dataset_bytes(tmp_path / "second")
+
+
 def test_bytes_do_not_depend_on_workers_or_place(source: Path, tmp_path: Path) -> None:
     run(source, tmp_path / "here")
     for workers in (1, 2):
