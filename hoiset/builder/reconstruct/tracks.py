@@ -2,7 +2,8 @@
 
 Detections are linked to tracklets by predicted position, and tracklets are given to the left hand, the right hand or
 nobody by a search over the whole clip that weighs how long and how surely each was seen, which side the detector
-called it over all of its frames, and how far a hand would have had to jump from one tracklet to the next.
+called it over all of its frames and to which its fingers bend, and how far a hand would have had to jump from one
+tracklet to the next.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from scipy.optimize import linear_sum_assignment
 
 from hoiset.builder.params import Params
 from hoiset.builder.records import HandDetections
+from hoiset.geometry import wrist_frame
 
 PALM = (0, 5, 9, 13, 17)
 _BEAM = 128
+_BEND_LOGIT = 2.0
+_BEND_SCALE = 0.3
 _LATE_S = 0.3
 
 
@@ -222,8 +226,22 @@ def _weigh(t: _Tracklet, detections: HandDetections, palm: np.ndarray, size: np.
     travel = np.linalg.norm(np.percentile(path, 95, axis=0) - np.percentile(path, 5, axis=0)) / max(scale, 1e-9)
     sure = np.clip((score - 0.5) / 0.5, 0.05, 1.0)
     worth = float((sure * step_s).sum() * (0.5 + min(float(travel), 1.0)))
-    logit = float((sure * step_s * np.log(probability / (1 - probability))).sum())
+    bend = _BEND_LOGIT * np.tanh(finger_bend(detections.world_m[frames, slots]) / _BEND_SCALE)
+    logit = float((sure * step_s * (np.log(probability / (1 - probability)) + bend)).sum())
     return _Evidence(frames[0], frames[-1], path[0], path[-1], scale, worth, logit, float(score.mean()))
+
+
+def finger_bend(world_m: Float[np.ndarray, "*B 21 3"]) -> Float[np.ndarray, "*B"]:
+    """How far fingertips stand out of the palm, in palm lengths: positive as a right hand bends, negative as a left.
+
+    Fingers bend towards the palm, and the knuckles' order says which side that is for either hand. It speaks where the
+    detector's own word for the side is unsure: with hands that push, whose palm faces the camera.
+    """
+    T = wrist_frame(world_m, left=False)
+    tips, knuckles = world_m[..., (8, 12, 16, 20), :], world_m[..., (5, 9, 13, 17), :]
+    out = ((tips - knuckles).mean(-2) * T[..., :3, 2]).sum(-1)
+    length = np.linalg.norm(world_m[..., 9, :] - world_m[..., 0, :], axis=-1)
+    return np.nan_to_num(out / np.maximum(length, 1e-9))
 
 
 def _assign(evidence: list[_Evidence], time: np.ndarray, params: TrackParams) -> tuple[int, ...]:

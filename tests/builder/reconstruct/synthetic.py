@@ -21,8 +21,8 @@ def hand(curl: float = 0.3, *, left: bool = False, hand_length_m: float = HAND_L
             bend += curl if k else 0.05
             at = at + lengths[4 * finger + k] * (np.cos(bend) * along - np.sin(bend) * np.array([0.0, 0.0, 1.0]))
             out[4 * finger + 1 + k] = at
-    # A right hand that shows its palm with the fingers up has its thumb at the left of the image.
-    return out * [1 if left else -1, 1, 1]
+    # A right hand that shows its palm with the fingers up has its thumb at the right of the image.
+    return out * [-1 if left else 1, 1, 1]
 
 
 def place(joints: np.ndarray, at: np.ndarray, rotation_vector: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from hoiset.builder.reconstruct.tracks import TrackParams, track_hands, without_duplicates
+from hoiset.builder.reconstruct.tracks import TrackParams, finger_bend, track_hands, without_duplicates
 from hoiset.builder.records import HandDetections
 
 from .synthetic import camera, detect, hand, place, right_hand_path
@@ -47,9 +47,24 @@ def test_the_side_is_decided_over_the_clip_and_not_by_frame():
     assert (tracks.slot[:, 0] < 0).all()
 
 
+def test_fingers_bend_towards_the_palm():
+    for left in (False, True):
+        bend = finger_bend(np.stack([hand(curl, left=left) for curl in (0.1, 0.3, 0.6)]))
+        assert (bend < 0).all() == left
+        assert (np.diff(np.abs(bend)) > 0).all()
+
+
+def test_fingers_decide_where_the_detector_is_unsure():
+    time, right = right_hand_path(60)
+    tracks = track_hands(detect([right], [0.45], CAMERA), time, PARAMS)
+    assert (tracks.slot[:, 1] >= 0).all()
+    sure = track_hands(detect([right], [0.03], CAMERA), time, PARAMS)
+    assert (sure.slot[:, 0] >= 0).all()
+
+
 def test_two_hands_that_the_detector_calls_by_one_name_are_still_two():
     n = 60
-    a, b = still(n, [-0.2, 0, 0.8]), still(n, [0.2, 0, 0.8], left=True)
+    a, b = still(n, [-0.2, 0, 0.8], curl=0.0), still(n, [0.2, 0, 0.8], left=True, curl=0.0)  # fingers say nothing
     detections = detect([a, b], [0.9, 0.6], CAMERA, noise_px=0.5)
     tracks = track_hands(detections, np.arange(n) / 30, PARAMS)
     assert (tracks.slot >= 0).all()
