@@ -33,16 +33,14 @@ from hoiset.errors import DatasetError
 from hoiset.eval import compare, evaluate
 from hoiset.eval.report import write_report
 
-SEED, CLIPS, QUICK_CLIPS, ABLATION_CLIPS = 0, 50, 6, 20
+SEED, CLIPS, QUICK_CLIPS, ABLATION_CLIPS = 0, 50, 6, 12
 WHOLE = ("pixels", "camera")
 """Builds of all videos; the others are of the first :data:`ABLATION_CLIPS`, and these once more, to compare with."""
 FEEDS: dict[str, tuple[str, ...]] = {
     "pixels": (),
     "camera": ("camera",),
     "camera, landmarks": ("camera", "landmarks"),
-    "camera, palm depth": ("camera", "palm_depth"),
     "camera, hands": ("camera", "hands"),
-    "camera, hands, masks": ("camera", "hands", "masks"),
     "camera, hands, masks, depth": ("camera", "hands", "masks", "depth"),
 }
 """Builds: what is fed from ground truth; the rest is estimated."""

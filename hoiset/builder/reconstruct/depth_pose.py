@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from hoiset.builder.reconstruct.objects.evidence import ObjectTrack
@@ -27,6 +28,10 @@ _MIN_MATCHES = 10
 _AGREE_M = 0.006
 _REACH_M = 0.02
 _MOST_POINTS = 1500
+_ICP_STEPS = 30
+_MIN_FITNESS = 0.3
+_STAY = 0.02
+_NEIGHBOURS = 20
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,13 @@ def pose_by_depth(
     pose = np.full((T, 4, 4), np.nan)
     present = np.isfinite(track.affine[:, 0, 0])
     for order in (range(track.template_frame, T), range(track.template_frame, -1, -1)):
-        last = template.T_camera_object
+        last, before = template.T_camera_object, track.template_frame
         for t in order:
             if t == track.template_frame:
                 pose[t] = last
             elif present[t]:
-                last = pose[t] = _step(scene, track, template, K, depth, t, last)
+                last = pose[t] = _step(scene, track, template, K, depth, t, _carried(track, K, last, before, t))
+                before = t
     for first, stop in runs(track.cue == Cue.STANDING):
         pose[first:stop] = pose[_least_covered(scene, track, first, stop)]
     smooth = smooth_pose(scene, track, pose[:, :3, :3], pose[:, :3, 3])
@@ -107,20 +113,30 @@ def _step(
     K: np.ndarray,
     depth: list[np.ndarray],
     t: int,
-    last: np.ndarray,
+    guess: np.ndarray,
 ) -> Float[np.ndarray, "4 4"]:
-    """The pose in one frame: by matches, else by registration from the last pose moved along with the silhouette."""
+    """The pose in one frame: by matches, else by registration from a guess."""
     matched = _by_matches(track, template, K, depth, t)
     if matched is not None:
         return matched
     _, points = _surface(track.visible(t, scene.hand_masks[t]), depth[t], K)
-    guess = last.copy()
     if len(points) < _MIN_POINTS:
-        centre = track.affine[t][:, :2] @ box_centre(track) + track.affine[t][:, 2]
-        guess[:3, 3] = unproject(K, centre, last[2, 3])
         return guess
-    guess[:3, 3] += np.median(points, axis=0) - np.median(transform(last, template.surface), axis=0)
+    guess = guess.copy()
+    nearer = np.median(points[:, 2]) - np.median(transform(guess, template.surface)[:, 2])
+    guess[:3, 3] *= 1.0 + nearer / guess[2, 3]
     return _register(template.surface, points, guess)
+
+
+def _carried(track: ObjectTrack, K: np.ndarray, last: np.ndarray, before: int, t: int) -> Float[np.ndarray, "4 4"]:
+    """The last pose, moved and turned in the image as the silhouette did since."""
+    a, b = track.affine[before], track.affine[t]
+    turn = np.arctan2(b[1, 0], b[0, 0]) - np.arctan2(a[1, 0], a[0, 0])
+    out = last.copy()
+    out[:3, :3] = Rotation.from_euler("z", turn).as_matrix() @ last[:3, :3]
+    was, now = (m[:, :2] @ box_centre(track) + m[:, 2] for m in (a, b))
+    out[:3, 3] += unproject(K, now, last[2, 3]) - unproject(K, was, last[2, 3])
+    return out
 
 
 def _by_matches(
@@ -161,21 +177,38 @@ def _kabsch(a: np.ndarray, b: np.ndarray) -> Float[np.ndarray, "4 4"]:
 
 
 def _register(surface: np.ndarray, points: np.ndarray, guess: np.ndarray) -> Float[np.ndarray, "4 4"]:
-    """Point-to-plane ICP of a surface to points, coarse to fine; the guess where it does not hold."""
-    import open3d as o3d
+    """Point-to-plane ICP of a surface to points, coarse to fine; the guess where it does not hold.
 
-    source, target = (o3d.geometry.PointCloud(o3d.utility.Vector3dVector(p)) for p in (surface, points))
-    target.estimate_normals(o3d.geometry.KDTreeSearchParamHybrid(radius=0.02, max_nn=20))
-    registration = o3d.pipelines.registration
+    In plain numpy: a library's parallel sums differ from run to run, and a flat thing's slide along itself with them.
+    """
+    tree, normals = cKDTree(points), _normals(points)
     pose = guess
     for reach in (_REACH_M, _REACH_M / 3):
-        found = registration.registration_icp(
-            source, target, reach, pose, registration.TransformationEstimationPointToPlane()
-        )
-        if found.fitness < 0.3:
-            return guess
-        pose = np.asarray(found.transformation)
+        for _ in range(_ICP_STEPS):
+            moved = transform(pose, surface)
+            distance, at = tree.query(moved, distance_upper_bound=reach)
+            near = np.isfinite(distance)
+            if near.mean() < _MIN_FITNESS:
+                return guess
+            p, q, n = moved[near], points[at[near]], normals[at[near]]
+            middle = p.mean(0)
+            radius = max(float(np.linalg.norm(p - middle, axis=1).mean()), 1e-6)
+            J = np.concatenate([np.cross(p - middle, n) / radius, n], axis=1)
+            # What the surface does not hold, such as a plate's slide along itself, stays as it was guessed.
+            A = J.T @ J + _STAY * len(p) * np.eye(6)
+            step = np.linalg.solve(A, J.T @ ((q - p) * n).sum(1))
+            turn = Rotation.from_rotvec(step[:3] / radius).as_matrix()
+            pose = make_T(turn, middle - turn @ middle + step[3:]) @ pose
+            if np.abs(step).max() < 1e-6:
+                break
     return pose
+
+
+def _normals(points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
+    """Direction in which the nearest points spread least."""
+    _, at = cKDTree(points).query(points, k=min(_NEIGHBOURS, len(points)))
+    around = points[at] - points[at].mean(1, keepdims=True)
+    return np.asarray(np.linalg.eigh(np.einsum("nka,nkb->nab", around, around))[1][..., 0])
 
 
 def _least_covered(scene: Scene, track: ObjectTrack, first: int, stop: int) -> int:

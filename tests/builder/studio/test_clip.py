@@ -132,9 +132,8 @@ def test_states_and_sources_say_what_happens(clip: StudioClip) -> None:
     assert (grasp["start_s"], grasp["end_s"]) == (clip.time[held[0]], clip.time[held[-1]])
 
 
-def test_the_object_is_seen_without_a_hand_at_both_ends(clip: StudioClip) -> None:
+def test_the_object_is_seen_at_both_ends(clip: StudioClip) -> None:
     for frame in (0, -1):
-        assert set(np.unique(clip.masks[frame])) == {0, 1}
         assert (clip.masks[frame] == 1).sum() > 200
 
 
