@@ -4,8 +4,8 @@
 videos from seed 0, on which nothing is tuned), builds it from pixels alone and with ground truth fed to one stage after
 the other, and measures every build with ``hoiset eval``; real hands and real boxes follow. ``--quick`` is the set's
 first six videos from pixels alone. ``--check FILE`` compares with the figures in FILE and fails where one has worsened
-by more than its interval; ``--bounds FILE`` writes them. What is rendered and built in ``--work`` is not made again.
-The last line is JSON.
+by more than its interval and 5 %; ``--bounds FILE`` writes them. What is rendered and built in ``--work`` is not made
+again. The last line is JSON.
 """
 
 from __future__ import annotations

@@ -287,5 +287,5 @@ def _how() -> str:
 
 `python benchmarks/fidelity.py --work DIR` renders the set, builds it once a row and writes this page; `--quick` takes
 six videos from pixels alone, and `--check benchmarks/fidelity_bounds.json` fails where a figure has worsened by more
-than its interval.
+than its interval, and by more than 5 % (of 1, for shares).
 """

@@ -9,27 +9,15 @@ from typing import Any
 
 import pytest
 
-from hoiset import cli
 from tests.builder.fakes import STAGES, make_source
 from tests.factories import make_dataset
 
 
 @pytest.fixture
-def hoiset(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command in this process: (exit code, stdout, stderr)."""
+def hoiset(monkeypatch: pytest.MonkeyPatch, run_command: Any) -> Any:
+    """Run a command whose passes take milliseconds."""
     monkeypatch.setattr("hoiset.builder.run.Stages", lambda: STAGES)
-
-    def run(*args: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hoiset", *map(str, args)])
-        try:
-            cli.main()
-            code: Any = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return run
+    return run_command
 
 
 @pytest.fixture(scope="module")

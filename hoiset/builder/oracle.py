@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from hoiset.builder.engine.cache import digest_json
 from hoiset.builder.params import Params
 from hoiset.builder.reconstruct.given import Given
+from hoiset.builder.reconstruct.palm import PALM
 from hoiset.builder.records import Camera, Clip, HandDetections, Hands
 from hoiset.errors import ClipError, DatasetError
 from hoiset.geometry import project, wrist_frame
@@ -24,7 +25,6 @@ from hoiset.shards.schema import MAX_OBJECTS, HandSource, Sample
 from hoiset.video import decode_lossless
 
 Feed = Literal["camera", "landmarks", "palm_depth", "hands", "masks", "depth"]
-_PALM = (0, 5, 9, 13, 17)
 _SCENE = ("masks", "depth")
 
 
@@ -162,8 +162,8 @@ def perfect_detections(hands: Hands, share: float, rng: np.random.Generator) -> 
     """
     size = np.ptp(hands.joints_2d, axis=2).max(-1)
     pixels = hands.joints_2d + share * size[..., None, None] * rng.standard_normal(hands.joints_2d.shape)
-    local = hands.joints - hands.joints[:, :, list(_PALM)].mean(2, keepdims=True)
-    towards = camera_towards(hands.joints[:, :, list(_PALM)].mean(2))
+    local = hands.joints - hands.joints[:, :, list(PALM)].mean(2, keepdims=True)
+    towards = camera_towards(hands.joints[:, :, list(PALM)].mean(2))
     score = (hands.source > 0).astype(float)
     right = np.where(hands.source > 0, np.array([0.0, 1.0]), 0.5)
     return HandDetections(pixels, np.einsum("thji,thkj->thki", towards, local), right, score)
@@ -179,7 +179,7 @@ def camera_towards(point: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B 3 
 
 
 def _palm_depth(hands: Hands, share: float, rng: np.random.Generator) -> Float[np.ndarray, "T 2"]:
-    depth = hands.joints[:, :, list(_PALM), 2].mean(-1)
+    depth = hands.joints[:, :, list(PALM), 2].mean(-1)
     return depth * np.exp(share * rng.standard_normal(depth.shape))
 
 

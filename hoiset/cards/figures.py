@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from hoiset.cards.statistics import Statistics, describe
-from hoiset.errors import MissingDependency
+from hoiset.plotting import canvas, plain_style, to_png
 from hoiset.shards.atomic import write_atomic
 from hoiset.shards.index import read_index
 from hoiset.shards.reader import ShardReader, read_sample
@@ -33,15 +32,11 @@ def write_figures(root: Path, version: str) -> list[Path]:
         MissingDependency: matplotlib is not installed.
         DatasetError: The index or a shard cannot be read.
     """
-    try:
-        from matplotlib import rc_context, rcParamsDefault
-    except ImportError as error:
-        raise MissingDependency("figures need matplotlib: pip install 'hoiset[build]'") from error
     root = Path(root)
     index = read_index(root, version)
     if not index.num_rows:
         return []
-    with rc_context({k: v for k, v in rcParamsDefault.items() if not k.startswith("backend")}):
+    with plain_style():
         pictures = {"overview": _overview(describe(root, index), index), "hands": _hands(root, index)}
     paths = []
     for name, png in pictures.items():
@@ -50,24 +45,8 @@ def write_figures(root: Path, version: str) -> list[Path]:
     return paths
 
 
-def _canvas(width: float, height: float, rows: int, columns: int) -> tuple[Any, Any]:
-    """A figure on the Agg canvas that touches no global state of matplotlib, and its axes (rows, columns)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure((width, height), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False)
-
-
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
-
-
 def _overview(statistics: Statistics, index: pa.Table) -> bytes:
-    figure, axes = _canvas(9.0, 6.0, 2, 2)
+    figure, axes = canvas(9.0, 6.0, 2, 2)
     _bars(axes[0, 0], statistics.verbs, "verbs (clips)")
     _bars(axes[0, 1], statistics.labels, "objects")
     _bars(axes[1, 0], statistics.states, "object states (clips in which they occur)")
@@ -75,7 +54,7 @@ def _overview(statistics: Statistics, index: pa.Table) -> bytes:
     axes[1, 1].hist(durations, bins=min(30, max(5, len(durations) // 4)), color=_COLOURS[0])
     axes[1, 1].set_title("clip duration", fontsize=10)
     axes[1, 1].set_xlabel("s")
-    return _png(figure)
+    return to_png(figure)
 
 
 def _bars(axis: Any, counts: Sequence[tuple[str, int]], title: str) -> None:
@@ -99,7 +78,7 @@ def _ascii(text: str) -> str:
 def _hands(root: Path, index: pa.Table) -> bytes:
     """Hands of a few clips in the image plane: the way of both wrists, and the joints in the middle frame."""
     rows = np.unique(np.linspace(0, index.num_rows - 1, MAX_SKELETONS).round().astype(int))
-    figure, axes = _canvas(9.0, 5.0, 2, MAX_SKELETONS // 2)
+    figure, axes = canvas(9.0, 5.0, 2, MAX_SKELETONS // 2)
     with ShardReader(root) as reader:
         for axis, row in zip(axes.flat, rows, strict=False):
             clip = index.slice(int(row), 1).to_pylist()[0]
@@ -107,7 +86,7 @@ def _hands(root: Path, index: pa.Table) -> bytes:
             _skeleton(axis, clip, sample["hand_joints_2d.npy"])
     for axis in axes.flat[len(rows) :]:
         axis.set_axis_off()
-    return _png(figure)
+    return to_png(figure)
 
 
 def _skeleton(axis: Any, clip: dict[str, Any], joints_2d: np.ndarray) -> None:

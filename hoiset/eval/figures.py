@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from hoiset.errors import MissingDependency
 from hoiset.eval.calibration import ERRORS
 from hoiset.eval.evaluate import Evaluation
 from hoiset.eval.metrics import METRICS
+from hoiset.plotting import canvas, plain_style, to_png
 
 _COLOURS = ("#3b6fb6", "#d1603d", "#4d9a5b", "#8a5fa8", "#a08020")
 _STRIPS = (
@@ -38,33 +37,13 @@ def draw_figures(evaluation: Evaluation) -> dict[str, bytes]:
     Raises:
         MissingDependency: matplotlib is not installed.
     """
-    try:
-        from matplotlib import rc_context, rcParamsDefault
-    except ImportError as error:
-        raise MissingDependency("figures need matplotlib: pip install 'hoiset[build]'") from error
-    with rc_context({k: v for k, v in rcParamsDefault.items() if not k.startswith("backend")}):
+    with plain_style():
         return {
             "confusion": _confusions(evaluation),
             "pck": _curves(evaluation.curves),
             "clips": _strips(evaluation.clips),
             "calibration": _calibration(evaluation),
         }
-
-
-def _canvas(width: float, height: float, rows: int, columns: int) -> tuple[Any, Any]:
-    """A figure on the Agg canvas that touches no global state of matplotlib, and its axes (rows, columns)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure((width, height), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False)
-
-
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def _nothing(axis: Any, title: str) -> None:
@@ -74,7 +53,7 @@ def _nothing(axis: Any, title: str) -> None:
 
 
 def _confusions(evaluation: Evaluation) -> bytes:
-    figure, axes = _canvas(11.0, 5.0, 1, 2)
+    figure, axes = canvas(11.0, 5.0, 1, 2)
     gates = evaluation.screening.get("confusion")
     if gates is None:
         _nothing(axes[0, 0], "gates of pass 1")
@@ -82,7 +61,7 @@ def _confusions(evaluation: Evaluation) -> bytes:
         _matrix(axes[0, 0], gates["outcomes"], np.array(gates["counts"], float), "gates of pass 1 (videos)", "{:.0f}")
     seconds = np.array(evaluation.confusion["seconds"])
     _matrix(axes[0, 1], evaluation.confusion["states"], seconds, "object states (s)", "{:.1f}")
-    return _png(figure)
+    return to_png(figure)
 
 
 def _matrix(axis: Any, names: Sequence[str], values: np.ndarray, title: str, form: str) -> None:
@@ -103,11 +82,11 @@ def _matrix(axis: Any, names: Sequence[str], values: np.ndarray, title: str, for
 
 
 def _curves(curves: Mapping[str, Any]) -> bytes:
-    figure, axes = _canvas(10.0, 4.0, 1, 2)
+    figure, axes = canvas(10.0, 4.0, 1, 2)
     hands = {"absolute": "absolute", "root_relative": "wrists at the origin", "pa": "Procrustes"}
     _curve(axes[0, 0], curves, hands, "joints of found hands: PCK", 50)
     _curve(axes[0, 1], curves, {"add": "ADD", "adds": "ADD-S"}, "matched manipulated objects", 100)
-    return _png(figure)
+    return to_png(figure)
 
 
 def _curve(axis: Any, curves: Mapping[str, Any], names: Mapping[str, str], title: str, right_mm: float) -> None:
@@ -128,7 +107,7 @@ def _curve(axis: Any, curves: Mapping[str, Any], names: Mapping[str, str], title
 
 def _strips(clips: Sequence[Mapping[str, Any]]) -> bytes:
     """One dot a clip; the line is their median. Clips without a value stand in the title."""
-    figure, axes = _canvas(12.0, 7.0, 3, 4)
+    figure, axes = canvas(12.0, 7.0, 3, 4)
     units = {m.name: m.unit for m in METRICS}
     sides = np.random.default_rng(0).uniform(-0.3, 0.3, len(clips))
     for axis, name in zip(axes.flat, _STRIPS, strict=True):
@@ -146,12 +125,12 @@ def _strips(clips: Sequence[Mapping[str, Any]]) -> bytes:
         axis.set_xlim(*((-0.03, 1.03) if not units[name] else (0, 1.08 * max(values[has].max(), 1e-3))))
         axis.set_xlabel(units[name], fontsize=8)
         axis.tick_params(labelsize=8)
-    return _png(figure)
+    return to_png(figure)
 
 
 def _calibration(evaluation: Evaluation) -> bytes:
     """Above, error against score; below, mean error of the best-scored share of the clips."""
-    figure, axes = _canvas(3.0 * len(ERRORS), 6.0, 2, len(ERRORS))
+    figure, axes = canvas(3.0 * len(ERRORS), 6.0, 2, len(ERRORS))
     for column, name in enumerate(ERRORS):
         found = evaluation.calibration[name]
         pairs = [(s["score"], s[name]) for s in evaluation.samples if s["score"] is not None and s[name] is not None]
@@ -172,4 +151,4 @@ def _calibration(evaluation: Evaluation) -> bytes:
         below.set_ylim(bottom=0)
         below.set_xlabel("share of samples kept, best first")
         below.set_title("mean error of those kept", fontsize=8)
-    return _png(figure)
+    return to_png(figure)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from hoiset import cli, cli_eval
+from hoiset import cli_eval
 from hoiset.builder.fed import NOISE_OF, fed_name, parse_oracle, rebuild_fed
 from hoiset.builder.oracle import OracleNoise, OracleParams
 from hoiset.builder.run import STATUS_FILE, build
@@ -61,16 +61,12 @@ def built(studio: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hoiset(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+def hoiset(run_command: Any) -> Any:
+    """Run a command; the frame that errors stand in is taken away."""
+
     def run(*args: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hoiset", *map(str, args)])
-        try:
-            cli.main()
-            code: Any = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capsys.readouterr()
-        return code, out.out, " ".join(out.err.replace("│", " ").split())
+        code, out, err = run_command(*args)
+        return code, out, " ".join(err.replace("│", " ").split())
 
     return run
 

@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Float
 
 from hoiset.builder.params import Params
+from hoiset.builder.reconstruct.palm import PALM, translation_onto_rays
 
 TREE = tuple((0 if j % 4 == 1 else j - 1, j) for j in range(1, 21))
 """The 20 bones as (parent, child); bone k ends in joint k + 1."""
-PALM = (0, 5, 9, 13, 17)
 MIDDLE = slice(8, 12)
 """The links from the wrist to the middle fingertip, whose sum is the hand length."""
 _BRACES = ((5, 9), (9, 13), (13, 17), (5, 17))
@@ -217,14 +217,7 @@ def turn_towards(
 
 def _first_guess(rays: np.ndarray, model: np.ndarray) -> np.ndarray:
     """Joints at the depth at which the model is as large as it is seen: perspective fit of a translation."""
-    n = len(rays)
-    A = np.zeros((n, 42, 3))
-    A[:, :21, 0] = A[:, 21:, 1] = 1.0
-    A[:, :21, 2], A[:, 21:, 2] = -rays[..., 0], -rays[..., 1]
-    b = np.concatenate([rays[..., 0] * model[..., 2] - model[..., 0], rays[..., 1] * model[..., 2] - model[..., 1]], 1)
-    At = A.transpose(0, 2, 1)
-    t = np.linalg.solve(At @ A + 1e-9 * np.eye(3), At @ b[..., None])[..., 0]
-    t[:, 2] = np.clip(t[:, 2], 0.1, 10.0)
+    t = translation_onto_rays(rays, model)
     near = 0.03 - (model[..., 2] + t[:, None, 2]).min(1)
     t[:, 2] += np.maximum(near, 0.0)
     return model + t[:, None]

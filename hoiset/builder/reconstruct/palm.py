@@ -114,7 +114,7 @@ def _fit(
     seen: np.ndarray, sigma: np.ndarray, shape: np.ndarray, R: np.ndarray, params: PalmParams
 ) -> Float[np.ndarray, "T 3 3"]:
     """Gauss-Newton on rotation and translation with Huber weights: the nearest minimum of the image's cost."""
-    t = _translation(seen, _posed(R, shape))
+    t = translation_onto_rays(seen, _posed(R, shape))
     for _ in range(params.iterations):
         Y = _posed(R, shape)
         X = Y + t[:, None]
@@ -141,7 +141,7 @@ def _image_cost(
 ) -> Float[np.ndarray, "T"]:
     """Huber loss of the palm's joints at the translation that suits a rotation."""
     Y = _posed(R, shape)
-    X = Y + _translation(seen, Y)[:, None]
+    X = Y + translation_onto_rays(seen, Y)[:, None]
     r = np.linalg.norm(X[..., :2] / np.maximum(X[..., 2:], 0.03) - seen, axis=-1) / sigma[:, None]
     return np.where(r < huber, 0.5 * r**2, huber * (r - 0.5 * huber)).sum(1)
 
@@ -150,13 +150,15 @@ def _posed(R: np.ndarray, shape: np.ndarray) -> Float[np.ndarray, "T 5 3"]:
     return np.einsum("tij,kj->tki", R, shape)
 
 
-def _translation(seen: np.ndarray, Y: np.ndarray) -> Float[np.ndarray, "T 3"]:
-    """Least-squares translation of points Y onto rays: linear in the translation."""
-    n, k = seen.shape[:2]
+def translation_onto_rays(
+    rays: Float[np.ndarray, "T K 2"], points: Float[np.ndarray, "T K 3"]
+) -> Float[np.ndarray, "T 3"]:
+    """Least-squares translation of points, m, that lays them onto rays (x, y) at depth 1: linear in the translation."""
+    n, k = rays.shape[:2]
     A, b = np.zeros((n, 2 * k, 3)), np.zeros((n, 2 * k))
     A[:, :k, 0] = A[:, k:, 1] = 1.0
-    A[:, :k, 2], A[:, k:, 2] = -seen[..., 0], -seen[..., 1]
-    b[:, :k], b[:, k:] = seen[..., 0] * Y[..., 2] - Y[..., 0], seen[..., 1] * Y[..., 2] - Y[..., 1]
+    A[:, :k, 2], A[:, k:, 2] = -rays[..., 0], -rays[..., 1]
+    b[:, :k], b[:, k:] = rays[..., 0] * points[..., 2] - points[..., 0], rays[..., 1] * points[..., 2] - points[..., 1]
     At = A.transpose(0, 2, 1)
     t = np.linalg.solve(At @ A + 1e-9 * np.eye(3), At @ b[..., None])[..., 0]
     t[:, 2] = np.clip(t[:, 2], 0.1, 10.0)

@@ -15,10 +15,10 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from hoiset.builder.params import Params
+from hoiset.builder.reconstruct.palm import PALM
 from hoiset.builder.records import HandDetections
 from hoiset.geometry import wrist_frame
 
-PALM = (0, 5, 9, 13, 17)
 _BEAM = 128
 _BEND_LOGIT = 2.0
 _BEND_SCALE = 0.3

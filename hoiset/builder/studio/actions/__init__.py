@@ -3,7 +3,7 @@
 ``cast`` draws an action with things; ``perform`` plans how a right primary hand does it in front of a camera.
 """
 
-from hoiset.builder.studio.actions.casting import ACTIONS, UNDOINGS, Action, Cast, cast, n_handled
+from hoiset.builder.studio.actions.casting import ACTIONS, Action, Cast, cast, n_handled
 from hoiset.builder.studio.actions.performing import perform
 
-__all__ = ["ACTIONS", "UNDOINGS", "Action", "Cast", "cast", "n_handled", "perform"]
+__all__ = ["ACTIONS", "Action", "Cast", "cast", "n_handled", "perform"]

@@ -15,8 +15,6 @@ Action = Literal[
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 """What hands can do with things."""
-UNDOINGS = ("idle", "nothing")
-"""What ``perform`` can show besides, which are no interactions."""
 
 MAX_THINGS = 4
 CHILD_SCALE = 0.87
@@ -133,9 +131,9 @@ def cast(
     return Cast(chosen, tuple(names), tuple(copies), n_handled, float(rng.uniform(low, high)))
 
 
-def n_handled(action: str) -> int:
-    """How many things take part in an action; 1 for ``idle`` (the one that moves by itself), 0 for ``nothing``."""
-    return len(_ROLES[action].parts) if action in _ROLES else int(action == "idle")
+def n_handled(action: Action) -> int:
+    """How many things take part in an action."""
+    return len(_ROLES[action].parts)
 
 
 def _parts(

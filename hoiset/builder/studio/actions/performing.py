@@ -9,8 +9,7 @@ from jaxtyping import Float
 
 from hoiset.builder.studio.actions import single, tending, twohanded
 from hoiset.builder.studio.actions.bystanders import place_bystanders
-from hoiset.builder.studio.actions.casting import ACTIONS, UNDOINGS, n_handled
-from hoiset.builder.studio.actions.idle import resting, rolling
+from hoiset.builder.studio.actions.casting import ACTIONS, n_handled
 from hoiset.builder.studio.actions.planning import Candidate, Scene
 from hoiset.builder.studio.actions.script import Arm, Script, mirror, states
 from hoiset.builder.studio.actions.words import say
@@ -56,8 +55,7 @@ def perform(
     Equal arguments give an equal performance. Bystanders for which the table has no room in view are left out.
 
     Args:
-        action: One of :data:`~hoiset.builder.studio.actions.casting.ACTIONS`; or ``idle`` (the first thing moves by
-            itself while a hand rests or gestures) or ``nothing`` (no hand).
+        action: One of :data:`~hoiset.builder.studio.actions.casting.ACTIONS`.
         hand: The right hand; a second one is its mirror image.
         stage: Camera and table.
         time: Frame times from 0, s; the action's phases scale with the last.
@@ -67,14 +65,12 @@ def perform(
     Raises:
         ValueError: The action is unknown, has too few things, or the hand can hold no part of what it should.
     """
-    if action not in (*ACTIONS, *UNDOINGS):
-        raise ValueError(f"found action {action!r}, expected one of {', '.join((*ACTIONS, *UNDOINGS))}")
+    if action not in ACTIONS:
+        raise ValueError(f"found action {action!r}, expected one of {', '.join(ACTIONS)}")
     n = n_handled(action)
     if len(props) < n:
         raise ValueError(f"found {len(props)} things for {action}, expected at least {n}")
     scene = Scene.of(hand, stage, tuple(props[:n]), time, rng)
-    if action in UNDOINGS:
-        return _undone(action, scene, hand, props, time)
     if action in _FROM_THE_MIDST and rng.random() < _MIDST_SHARE:
         scene = scene.from_share(_FROM_THE_MIDST[action])
     plan = _plans()[action]
@@ -89,28 +85,6 @@ def perform(
         hands=tuple(_hand_track(hand, arm) for arm in arms),
         props=_prop_tracks(scene, script, arms, around),
         grasps=_grasps(script, arms, time),
-        action=action,
-        sentence=sentence,
-        verb=verb,
-        nouns=nouns,
-    )
-
-
-def _undone(action: str, scene: Scene, hand: Hand, props: Sequence[Prop], time: np.ndarray) -> Performance:
-    """A hand that does nothing to a thing that moves by itself, or no hand at all."""
-    tracks, arms, script = [], [], Script((), ())
-    if action == "idle":
-        path, moving = rolling(scene)
-        arms, script = [resting(scene, path)], Script((path,), ())
-        state = np.where(moving, ObjectState.MOVING, ObjectState.STATIC).astype(np.uint8)
-        tracks.append(PropTrack(props[0], path(scene.time), state))
-    around = place_bystanders(scene, script, arms, props[len(tracks) :])
-    sentence, verb, nouns = say(action, props[: len(tracks)], scene.rng)
-    return Performance(
-        time=time,
-        hands=tuple(_hand_track(hand, arm) for arm in arms),
-        props=(*tracks, *(standing(prop, T, len(time)) for prop, T in around)),
-        grasps=(),
         action=action,
         sentence=sentence,
         verb=verb,

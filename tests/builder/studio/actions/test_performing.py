@@ -212,32 +212,6 @@ def test_equal_arguments_give_equal_performances(coarse: Hand) -> None:
     assert (a.sentence, a.grasps) == (b.sentence, b.grasps)
 
 
-def test_an_idle_hand_does_nothing_to_a_thing_that_moves(coarse: Hand) -> None:
-    for seed in range(2):
-        p = play_undone("idle", seed, coarse)
-        assert p.grasps == ()
-        assert set(p.props[0].state) == {ObjectState.STATIC, ObjectState.MOVING}
-        step = np.abs(np.diff(p.props[0].T_world_object, axis=0)).max((1, 2))
-        still = p.props[0].state == ObjectState.STATIC
-        assert step[still[1:] & still[:-1]].max() < 1e-9
-        assert step.max() > 0.003
-        check_paths(p)
-        check_nothing_passes_through(p)
-
-
-def test_nothing_has_no_hands(coarse: Hand) -> None:
-    p = play_undone("nothing", 0, coarse)
-    assert p.hands == ()
-    assert all((t.state == ObjectState.STATIC).all() for t in p.props)
-    assert len(p.props) == 3
-
-
-def play_undone(action: str, seed: int, hand: Hand) -> Performance:
-    stage = build_stage(StudioParams(), np.random.default_rng([seed, 3]))
-    props = [build_prop(k, np.random.default_rng(seed)) for k in ("can", "mug", "bowl")]
-    return perform(action, hand, stage, np.arange(30) / 10, np.random.default_rng(seed), props=props)
-
-
 def test_unknown_actions_and_missing_things_are_errors(coarse: Hand) -> None:
     stage = build_stage(StudioParams(), np.random.default_rng(0))
     time, rng = np.arange(10) / 5, np.random.default_rng(0)
