@@ -1,5 +1,10 @@
 """Every exception that hoiset raises on purpose: the message says what was found, what was expected, the next step."""
 
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
 
 class HoisetError(Exception):
     """Base of all of the package's own errors."""
@@ -28,6 +33,21 @@ class ClipError(HoisetError):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+
+
+class AcquireError(ClipError):
+    """A remote video cannot be fetched; ``reason`` is a key of :data:`hoiset.builder.acquire.FAILURES`.
+
+    Attributes:
+        final: Whether asking again is of no use; one that is not final is tried again by the next run.
+    """
+
+    def __init__(self, reason: str, detail: str = "", *, final: bool) -> None:
+        super().__init__(reason, detail)
+        self.final = final
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(AcquireError, final=self.final), (self.reason, self.detail)
 
 
 class SchemaError(HoisetError):

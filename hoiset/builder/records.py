@@ -18,7 +18,7 @@ class SourceVideo:
 
     Attributes:
         uid: Stable id within the source (folder: relative POSIX path). Partitions follow its hash.
-        path: The file.
+        path: The file; ``Path()`` where it is remote and was not fetched yet.
         url: Where it came from, or ``""``.
         licence: Licence of the footage, or ``""`` when unknown.
         action: Action sentence, or ``""``.
@@ -29,6 +29,8 @@ class SourceVideo:
         focal_px: Focal length in pixels of the file's own (displayed) width, if known.
         gravity: Unit gravity in the camera frame, if known.
         problem: Why it cannot be used, where the source knows already (the screen makes it ``no_video``), or ``""``.
+        remote: Where the file must be fetched from, an ``https://`` address or ``youtube:`` and 11 characters; ``""``
+            for a file that is there.
     """
 
     uid: str
@@ -43,6 +45,7 @@ class SourceVideo:
     focal_px: float | None = None
     gravity: tuple[float, float, float] | None = None
     problem: str = ""
+    remote: str = ""
 
 
 @dataclass(frozen=True)

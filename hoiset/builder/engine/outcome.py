@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hoiset.errors import (
+    AcquireError,
     BackendUnavailable,
     ClipError,
     DatasetError,
@@ -34,7 +35,8 @@ class Outcome:
         reason: ``ok``, or one word for what stopped it.
         detail: One line for people.
         fatal: Whether every other task would fail as well, so that the build must stop.
-        kind: Name of the package's error, for :meth:`error`.
+        kind: Name of the package's error, for :meth:`error`; ``AcquireError`` where a remote video was not to be had.
+        transient: Whether the next run may have more luck, so that the failure is reported but not recorded.
     """
 
     value: Any = None
@@ -42,6 +44,7 @@ class Outcome:
     detail: str = ""
     fatal: bool = False
     kind: str = "HoisetError"
+    transient: bool = False
 
     @property
     def ok(self) -> bool:
@@ -70,6 +73,8 @@ def failure(error: Exception, *, fatal: bool = False) -> Outcome:
             f"cannot write {disk.filename or 'a file'}: {disk.strerror}; free some space and run again"
         )
     kind = type(error).__name__
+    if isinstance(error, AcquireError):
+        return Outcome(reason=error.reason, detail=_one_line(error.detail), kind=kind, transient=not error.final)
     if isinstance(error, ClipError):
         return Outcome(reason=error.reason, detail=_one_line(error.detail))
     if fatal or isinstance(error, _BUILD_ERRORS):
