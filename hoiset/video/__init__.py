@@ -5,12 +5,13 @@ and width. Times are seconds after the first frame of the video stream, taken fr
 assumes a constant frame rate.
 """
 
-from hoiset.video.decode import decode_mp4_bytes, iter_frames, read_frames, sample_frames
+from hoiset.video.decode import Picture, decode_mp4_bytes, iter_frames, iter_pictures, read_frames, sample_frames
 from hoiset.video.encode import encode_mp4
 from hoiset.video.lossless import decode_lossless, encode_lossless
 from hoiset.video.probing import VideoProbe, count_frames, probe
 
 __all__ = [
+    "Picture",
     "VideoProbe",
     "count_frames",
     "decode_lossless",
@@ -18,6 +19,7 @@ __all__ = [
     "encode_lossless",
     "encode_mp4",
     "iter_frames",
+    "iter_pictures",
     "probe",
     "read_frames",
     "sample_frames",

@@ -50,18 +50,58 @@ def iter_frames(
     Raises:
         VideoError: The file cannot be read, is smaller than 2x2 pixels, or holds no frame in the span.
     """
+    last_s = -np.inf
+    for picture in iter_pictures(source, start_s=start_s, end_s=end_s, short_side_px=short_side_px):
+        if max_fps is None or picture.time_s - last_s >= 0.9 / max_fps:
+            last_s = picture.time_s
+            yield picture.time_s, picture.rgb()
+
+
+class Picture:
+    """One decoded frame whose pixels are converted when they are asked for.
+
+    Attributes:
+        time_s: After the first frame of the video, s.
+    """
+
+    def __init__(self, time_s: float, frame: VideoFrame, render: _Renderer, source: VideoSource) -> None:
+        self.time_s = time_s
+        self._frame, self._render, self._source = frame, render, source
+
+    def rgb(self) -> UInt8[np.ndarray, "H W 3"]:
+        """The frame as :func:`iter_frames` gives it; raises as that does."""
+        return self._render(self._frame, self._source)
+
+    def thumbnail(self, width: int, height: int) -> UInt8[np.ndarray, "h w 3"]:
+        """The stored picture, not turned upright, shrunk or stretched to a size: many times cheaper than ``rgb``."""
+        return self._render.thumbnail(self._frame, width, height)
+
+
+def iter_pictures(
+    source: VideoSource,
+    *,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    short_side_px: int | None = None,
+    threads: int | None = None,
+) -> Iterator[Picture]:
+    """Decode a span whose frames are not all wanted as RGB: decoding a frame costs less than converting it.
+
+    Args:
+        source: A path, or the bytes of a file.
+        start_s: As in :func:`iter_frames`, as are ``end_s``, ``short_side_px`` and what is raised.
+        end_s: See there.
+        short_side_px: See there.
+        threads: For decoding; ``None`` = up to four. Frames are the same for any number.
+    """
     count = 0
     with open_video(source) as (container, stream):
         render = _Renderer(stream, short_side_px)
-        last_s = -np.inf
-        for time_s, frame in _timed_frames(container, stream, start_s):
+        for time_s, frame in _timed_frames(container, stream, start_s, threads):
             if end_s is not None and time_s >= end_s - _TIME_EPS_S:
                 break
-            if max_fps is not None and time_s - last_s < 0.9 / max_fps:
-                continue
-            last_s = time_s
             count += 1
-            yield time_s, render(frame, source)
+            yield Picture(time_s, frame, render, source)
     if count == 0:
         span = f"between {start_s:g} s and {'the end' if end_s is None else f'{end_s:g} s'}"
         raise VideoError(
@@ -146,6 +186,7 @@ class _Renderer:
         self._stream = stream
         self._short_side_px = short_side_px
         self._reformatter = VideoReformatter()
+        self._thumbnails = VideoReformatter()  # one each: a reformatter prepares itself for one size
         self._size: tuple[int, int] | None = None
         self._orientation = Orientation()
 
@@ -158,20 +199,11 @@ class _Renderer:
                     f"{describe(source)}: frames are {frame.width}x{frame.height} px; expected at least 2x2"
                 )
         width, height = self._size
-        shrinks = width < frame.width or height < frame.height
-        colorspace = None
-        if frame.colorspace == _UNSPECIFIED:  # what players assume: BT.709 for HD, BT.601 below
-            colorspace = Colorspace.ITU709 if min(frame.width, frame.height) >= 720 else Colorspace.ITU601
-        rgb = self._reformatter.reformat(
-            frame,
-            width,
-            height,
-            "rgb24",
-            src_colorspace=colorspace,
-            interpolation=(Interpolation.AREA if shrinks else Interpolation.BICUBIC) | _EXACT,
-            threads=1,
-        ).to_ndarray()
+        rgb = _convert(self._reformatter, frame, width, height)
         return self._orientation.apply(rgb[: height // 2 * 2, : width // 2 * 2])
+
+    def thumbnail(self, frame: VideoFrame, width: int, height: int) -> UInt8[np.ndarray, "h w 3"]:
+        return _convert(self._thumbnails, frame, width, height)
 
     def _target(self, frame: VideoFrame) -> tuple[int, int]:
         width, height = square_size(self._stream, frame)
@@ -182,11 +214,31 @@ class _Renderer:
         return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))
 
 
-def _timed_frames(container: InputContainer, stream: VideoStream, start_s: float) -> Iterator[tuple[float, VideoFrame]]:
+def _convert(
+    reformatter: VideoReformatter, frame: VideoFrame, width: int, height: int
+) -> UInt8[np.ndarray, "height width 3"]:
+    shrinks = width < frame.width or height < frame.height
+    colorspace = None
+    if frame.colorspace == _UNSPECIFIED:  # what players assume: BT.709 for HD, BT.601 below
+        colorspace = Colorspace.ITU709 if min(frame.width, frame.height) >= 720 else Colorspace.ITU601
+    return reformatter.reformat(
+        frame,
+        width,
+        height,
+        "rgb24",
+        src_colorspace=colorspace,
+        interpolation=(Interpolation.AREA if shrinks else Interpolation.BICUBIC) | _EXACT,
+        threads=1,
+    ).to_ndarray()
+
+
+def _timed_frames(
+    container: InputContainer, stream: VideoStream, start_s: float, threads: int | None = None
+) -> Iterator[tuple[float, VideoFrame]]:
     """Frames at or after ``start_s`` with strictly increasing times, s after the stream's start."""
     # frame threads only: slice threads may conceal damage differently from run to run
     stream.thread_type = "FRAME"
-    stream.codec_context.thread_count = min(4, os.cpu_count() or 1)
+    stream.codec_context.thread_count = threads or min(4, os.cpu_count() or 1)
     base_s = None
     if stream.start_time is not None and stream.time_base is not None:
         base_s = float(stream.start_time * stream.time_base)

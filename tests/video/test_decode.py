@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hoiset.errors import VideoError
-from hoiset.video import iter_frames, probe, read_frames, sample_frames
+from hoiset.video import iter_frames, iter_pictures, probe, read_frames, sample_frames
 from hoiset.video.decode import _with_times
 from tests.clips import numbered, textured, write_audio, write_video
 
@@ -253,3 +253,17 @@ def test_sampled_frames_of_real_video(shared_data: Path) -> None:
     got, when = sample_frames(path, [1.26, 3.0])
     np.testing.assert_array_equal(got, frames[[12, 30]])
     np.testing.assert_array_equal(when, time[[12, 30]])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_pictures_are_the_frames_whichever_of_them_are_asked_for(tmp_path: Path, threads: int) -> None:
+    path = write_video(tmp_path / "a.mp4", numbered(40), options=LONG_GOP)
+    want = list(iter_frames(path, start_s=0.5, short_side_px=64))
+    pictures = [(p.time_s, p.rgb() if i % 3 == 0 else None, p.thumbnail(16, 9)) for i, p in enumerate(
+        iter_pictures(path, start_s=0.5, short_side_px=64, threads=threads)
+    )]  # fmt: skip
+    assert [time_s for time_s, *_ in pictures] == [time_s for time_s, _ in want]
+    assert all(rgb is None or (rgb == frame).all() for (_, rgb, _), (_, frame) in zip(pictures, want, strict=True))
+    for (_, _, small), (_, frame) in zip(pictures, want, strict=True):
+        assert small.shape == (9, 16, 3)
+        assert abs(small.mean() - frame.mean()) < 3

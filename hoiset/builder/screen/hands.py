@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int, UInt8
 
+from hoiset.builder.reconstruct.backends.base import HandDetector
 from hoiset.builder.records import HandDetections
 from hoiset.builder.screen.params import ScreenParams
 
@@ -33,6 +35,43 @@ class HandView:
     def seen(self) -> Bool[np.ndarray, "T"]:
         """Whether a sample shows any hand."""
         return np.asarray(self.present.any(axis=1))
+
+
+def look_for_hands(
+    detector: HandDetector,
+    rgb: Sequence[UInt8[np.ndarray, "H W 3"]],
+    time: Float[np.ndarray, "T"],
+    params: ScreenParams,
+) -> HandDetections:
+    """Detect hands in sampled frames: now and then first, and all along only around the times that show one.
+
+    The first look is so close that no hand that stays for ``min_hand_s`` falls between. Frames that are not looked at
+    have no detections: most footage shows no hands, and looking is what costs.
+    """
+    stride = max(1, int(params.hand_look_s * params.sample_fps + 1e-6))
+    first = np.arange(0, len(rgb), stride)
+    found = detector.detect(rgb[::stride], video=False)
+    hits = time[first[(found.score >= params.min_hand_score).any(axis=1)]]
+    near = (np.abs(time[:, None] - hits) <= params.max_hand_gap_s).any(axis=1)
+    near[first] = False
+    parts = [(first, found)]
+    if near.any():
+        parts.append(
+            (np.flatnonzero(near), detector.detect([rgb[i] for i in np.flatnonzero(near).tolist()], video=False))
+        )
+    return _at(parts, len(rgb))
+
+
+def _at(parts: Sequence[tuple[Int[np.ndarray, "K"], HandDetections]], n: int) -> HandDetections:
+    """Detections of some of n frames, with empty slots for the others."""
+    slots = max(found.score.shape[1] for _, found in parts)
+    landmarks, world = np.full((n, slots, 21, 2), np.nan), np.full((n, slots, 21, 3), np.nan)
+    right, score = np.full((n, slots), 0.5), np.zeros((n, slots))
+    for at, found in parts:
+        k = found.score.shape[1]
+        landmarks[at, :k], world[at, :k] = found.landmarks_px, found.world_m
+        right[at, :k], score[at, :k] = found.right_probability, found.score
+    return HandDetections(landmarks, world, right, score)
 
 
 def view_hands(

@@ -21,6 +21,7 @@ class ScreenParams(Params):
         hard_cut_histogram: Half the L1 distance of colour histograms that goes with it, 0..1.
         max_camera_shift: Most that any point of the background may move from where it was at the span's start.
         max_unregistered_s: For this long the background may be hidden (or blurred) within a static span.
+        hand_look_s: Hands are first looked for this far apart, and all along only around the times that show one.
         min_hand_score: Detections below are not counted.
         hand_support_s: A detection counts when another one lies within this time.
         min_hand_s: Least time that hands are seen in a span.
@@ -45,6 +46,7 @@ class ScreenParams(Params):
     hard_cut_histogram: float = Field(0.5, gt=0, le=1)
     max_camera_shift: float = Field(0.01, gt=0)
     max_unregistered_s: float = Field(1.5, ge=0)
+    hand_look_s: float = Field(0.6, gt=0)
     min_hand_score: float = Field(0.6, ge=0, le=1)
     hand_support_s: float = Field(0.5, ge=0)
     min_hand_s: float = Field(0.7, ge=0)

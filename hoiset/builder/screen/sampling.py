@@ -10,9 +10,9 @@ from jaxtyping import Float, UInt8
 
 from hoiset.builder.records import SourceVideo
 from hoiset.builder.screen.params import ScreenParams
-from hoiset.builder.screen.shots import StepMeter, find_cuts
+from hoiset.builder.screen.shots import THUMB, StepMeter, find_cuts
 from hoiset.errors import VideoError
-from hoiset.video import iter_frames
+from hoiset.video import iter_pictures
 
 _MIN_SIDE_PX = 64  # no hand can be made out in less
 
@@ -42,23 +42,31 @@ def iter_shots(video: SourceVideo, params: ScreenParams) -> Iterator[Shot]:
     """
     meter, samples = StepMeter(), list[tuple[float, np.ndarray]]()
     window_start = last_sample = -np.inf
-    for time_s, rgb in iter_frames(
-        video.path, start_s=video.start_s or 0.0, end_s=video.end_s, short_side_px=params.working_short_side_px
+    # one thread: frames come no later for the model, and workers are how pass 1 makes use of more cores
+    for picture in iter_pictures(
+        video.path,
+        start_s=video.start_s or 0.0,
+        end_s=video.end_s,
+        short_side_px=params.working_short_side_px,
+        threads=1,
     ):
-        if min(rgb.shape[:2]) < _MIN_SIDE_PX:
-            raise VideoError(
-                f"frames are {rgb.shape[1]}x{rgb.shape[0]} px; expected at least {_MIN_SIDE_PX} on each side"
-            )
+        time_s = picture.time_s
         if samples and time_s - window_start >= params.window_s:
             yield from _split(meter, samples, time_s, params)
             meter, samples = StepMeter(), []
         if not samples:
             window_start, last_sample = time_s, -np.inf
-        meter.add(time_s, rgb)
+        meter.add(time_s, picture.thumbnail(*THUMB))
         if time_s - last_sample >= 0.9 / params.sample_fps:
-            samples.append((time_s, rgb))
+            samples.append((time_s, _large_enough(picture.rgb())))
             last_sample = time_s
     yield from _split(meter, samples, None, params)
+
+
+def _large_enough(rgb: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+    if min(rgb.shape[:2]) < _MIN_SIDE_PX:
+        raise VideoError(f"frames are {rgb.shape[1]}x{rgb.shape[0]} px; expected at least {_MIN_SIDE_PX} on each side")
+    return rgb
 
 
 def _split(

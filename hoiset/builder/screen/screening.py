@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from hoiset.builder.reconstruct.backends.base import HandDetector
 from hoiset.builder.records import Candidate, SourceVideo
 from hoiset.builder.screen.gates import MEASURED, first_failed
-from hoiset.builder.screen.hands import hand_runs, measure_hands, split_long, view_hands
+from hoiset.builder.screen.hands import hand_runs, look_for_hands, measure_hands, split_long, view_hands
 from hoiset.builder.screen.params import ScreenParams
 from hoiset.builder.screen.sampling import Shot, iter_shots
 from hoiset.builder.screen.static_camera import CameraTrack, StaticSpan, least_shift, static_spans, track_camera
@@ -49,13 +51,25 @@ def screen_video(video: SourceVideo, hand_detector: HandDetector, params: Screen
         return (_candidate(video, 0, replace(whole, gate="no_video", detail=video.problem), params),)
     spans: list[_Span] = []
     try:
-        for shot in iter_shots(video, params):
-            spans.extend(_screen_shot(shot, hand_detector, params))
+        with _one_thread():
+            for shot in iter_shots(video, params):
+                spans.extend(_screen_shot(shot, hand_detector, params))
     except VideoError as error:
         spans.append(replace(whole, gate="no_video", detail=str(error)))
     except ClipError as error:
         spans.append(replace(whole, gate=error.reason, detail=error.detail))
     return tuple(_candidate(video, i, span, params) for i, span in enumerate(spans))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Frames are small: a second thread of OpenCV costs a core more than it gains, and another video could have it."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _candidate(video: SourceVideo, segment: int, span: _Span, params: ScreenParams) -> Candidate:
@@ -114,7 +128,7 @@ def _screen_hands(shot: Shot, still: StaticSpan, hand_detector: HandDetector, pa
     part = slice(still.first, still.last + 1)
     time, rgb = shot.time[part], shot.rgb[part]
     height, width = rgb[0].shape[:2]
-    view = view_hands(hand_detector.detect(rgb, video=False), time, height, width, params)
+    view = view_hands(look_for_hands(hand_detector, rgb, time, params), time, height, width, params)
     runs = hand_runs(view, params)
     if not runs:
         measured = {"duration_s": end_s - start_s, "camera_shift": still.shift}

@@ -11,7 +11,9 @@ from jaxtyping import Float, UInt8
 
 from hoiset.builder.screen.params import ScreenParams
 
-_THUMB = (64, 36)
+THUMB = (64, 36)
+"""Width and height of the pictures that steps are measured on, px."""
+
 _NOISE_STEP = 0.3  # mean Lab step of sensor noise and compression, so that a still scene does not divide by zero
 _FLASH_S = 0.2
 _AROUND_S = 0.5
@@ -52,8 +54,8 @@ class StepMeter:
         self._detour: list[float] = []
 
     def add(self, time_s: float, rgb: UInt8[np.ndarray, "H W 3"]) -> None:
-        """Take the next frame."""
-        small = cv2.resize(rgb, _THUMB, interpolation=cv2.INTER_AREA)
+        """Take the next frame, of any size; one that is of size ``THUMB`` is taken as it is."""
+        small = rgb if rgb.shape[1::-1] == THUMB else cv2.resize(rgb, THUMB, interpolation=cv2.INTER_AREA)
         lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
         histogram = _colour_histogram(small)
         if self._recent:

@@ -285,8 +285,11 @@ def _follow(
 ) -> tuple[Float[np.ndarray, "M 2"], Float[np.ndarray, "M 2"]]:
     """Corners of ``a`` and where they are in ``b``, those that are found back."""
     there, found, _ = _flow(a, b, corners)
-    back, found_back, _ = _flow(b, a, there)
-    good = (found[:, 0] > 0) & (found_back[:, 0] > 0) & (np.linalg.norm(back - corners, axis=1) < 1.0)
+    corners, there = corners[found[:, 0] > 0], there[found[:, 0] > 0]
+    if len(there) == 0:
+        return corners, there
+    back, found, _ = _flow(b, a, there)
+    good = (found[:, 0] > 0) & (np.linalg.norm(back - corners, axis=1) < 1.0)
     return corners[good], there[good]
 
 

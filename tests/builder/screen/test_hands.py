@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoiset.builder.records import HandDetections
-from hoiset.builder.screen.hands import HandView, hand_runs, measure_hands, split_long, view_hands
+from hoiset.builder.screen.hands import HandView, hand_runs, look_for_hands, measure_hands, split_long, view_hands
 from hoiset.builder.screen.params import ScreenParams
 
 PARAMS = ScreenParams()
@@ -95,3 +96,41 @@ def test_a_long_span_is_split_where_no_hand_is_seen() -> None:
     present[80:84] = False  # 16.0 .. 16.6 s
     v = HandView(time, present, np.where(present, 0.2, np.nan), np.where(present, 0.0, np.nan), np.full(150, 0.5))
     assert split_long(0.0, 30.0, v, PARAMS) == [(0.0, 16.0), (16.0, 30.0)]
+
+
+class _Counting:
+    """A hand in the frames whose first pixel is bright; remembers how many frames it saw."""
+
+    name, version = "counting", "1"
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def detect(self, rgb: Iterable[np.ndarray], *, video: bool) -> HandDetections:
+        assert not video
+        bright = np.array([image[0, 0, 0] > 127 for image in rgb])
+        self.seen += len(bright)
+        joints = np.where(bright[:, None, None, None], np.ones((1, 1, 21, 2)), np.nan)
+        n = len(bright)
+        return HandDetections(joints, np.zeros((n, 1, 21, 3)), np.full((n, 1), 0.5), 0.9 * bright[:, None])
+
+
+def _frames(bright: np.ndarray) -> list[np.ndarray]:
+    return [np.full((4, 4, 3), 200 if b else 0, np.uint8) for b in bright]
+
+
+def test_frames_without_hands_are_looked_at_now_and_then() -> None:
+    detector = _Counting()
+    time = np.arange(60) / 5
+    found = look_for_hands(detector, _frames(np.zeros(60, bool)), time, PARAMS)
+    assert (detector.seen, found.score.shape, found.score.max()) == (20, (60, 1), 0.0)
+
+
+@pytest.mark.parametrize("start", range(10, 14))
+def test_the_least_visit_of_a_hand_is_seen_whole_wherever_it_falls(start: int) -> None:
+    detector = _Counting()
+    bright = np.zeros(100, bool)
+    bright[start : start + round(PARAMS.min_hand_s * PARAMS.sample_fps)] = True
+    found = look_for_hands(detector, _frames(bright), np.arange(100) / 5, PARAMS)
+    assert (found.score[:, 0] > 0).tolist() == bright.tolist()
+    assert detector.seen < 60
