@@ -40,14 +40,17 @@ class AcquireError(ClipError):
 
     Attributes:
         final: Whether asking again is of no use; one that is not final is tried again by the next run.
+        retry_after_s: How long the host asks to be left alone, s; ``None`` where it does not say.
     """
 
-    def __init__(self, reason: str, detail: str = "", *, final: bool) -> None:
+    def __init__(self, reason: str, detail: str = "", *, final: bool, retry_after_s: float | None = None) -> None:
         super().__init__(reason, detail)
         self.final = final
+        self.retry_after_s = retry_after_s
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(AcquireError, final=self.final), (self.reason, self.detail)
+        rebuild = partial(AcquireError, final=self.final, retry_after_s=self.retry_after_s)
+        return rebuild, (self.reason, self.detail)
 
 
 class SchemaError(HoisetError):

@@ -31,6 +31,7 @@ class SourceVideo:
         problem: Why it cannot be used, where the source knows already (the screen makes it ``no_video``), or ``""``.
         remote: Where the file must be fetched from, an ``https://`` address or ``youtube:`` and 11 characters; ``""``
             for a file that is there.
+        sha256: Of the file's bytes, where they were hashed when it was fetched; ``""`` = not known yet.
     """
 
     uid: str
@@ -46,6 +47,7 @@ class SourceVideo:
     gravity: tuple[float, float, float] | None = None
     problem: str = ""
     remote: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
