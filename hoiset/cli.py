@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from hoiset import cli_eval, console
+from hoiset.cli_fetch import CookiesFile, VideoCache, stages_that_fetch
 from hoiset.errors import HoisetError, MissingDependency, RecipeError
 
 app = typer.Typer(
@@ -23,7 +24,8 @@ app = typer.Typer(
 Root = Annotated[Path, typer.Argument(help="Dataset directory.", show_default=False)]
 Split = Annotated[str, typer.Option("--split", help="Name of a recipe, or the path of a .toml file.")]
 SourceDir = Annotated[
-    Path | None, typer.Option("--source", help="Directory of videos; not for recipes that make their own.")
+    Path | None,
+    typer.Option("--source", help="Directory of videos, or table of their addresses; not for all recipes."),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Output directory: new, empty, or of a build to go on with.")]
 Workers = Annotated[
@@ -52,6 +54,8 @@ def build(
         Path | None, typer.Option(help="Where --oracle feeds from: what `hoiset studio` wrote, or a dataset.")
     ] = None,
     noise: Noise = "",
+    cookies: CookiesFile = None,
+    video_cache: VideoCache = None,
     json: AsJson = False,
 ) -> None:
     """Build a dataset, or go on with a build that was stopped."""
@@ -64,7 +68,16 @@ def build(
     if (fed := cli_eval.oracle_params(oracle, truth, noise)) is not None:
         recipe = recipe.model_copy(update={"oracle": fed})
     with console.build_progress() as progress:
-        report = run(recipe, source, out, workers=workers, limit=limit, progress=progress, cache=cache)
+        report = run(
+            recipe,
+            source,
+            out,
+            workers=workers,
+            limit=limit,
+            progress=progress,
+            stages=stages_that_fetch(cookies, video_cache),
+            cache=cache,
+        )
     _print_report(report, json)
     if not json:
         console.print_line(f"verify it with: hoiset verify {out}")
@@ -77,6 +90,8 @@ def screen(
     out: Out = Path("out"),
     workers: Workers = None,
     limit: Limit = None,
+    cookies: CookiesFile = None,
+    video_cache: VideoCache = None,
     json: AsJson = False,
 ) -> None:
     """Pass 1 alone: which spans have a static camera and hands at work."""
@@ -86,7 +101,8 @@ def screen(
 
     recipe = _recipe(split, source)
     with console.build_progress() as progress:
-        report = run(recipe, source, out, workers=workers, limit=limit, progress=progress)
+        stages = stages_that_fetch(cookies, video_cache)
+        report = run(recipe, source, out, workers=workers, limit=limit, progress=progress, stages=stages)
     _print_report(report, json)
     if not json:
         console.print_line(f"every span and what was measured: {out / CANDIDATES_FILE}")

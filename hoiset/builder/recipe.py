@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from hoiset.builder.acquire.params import AcquireParams
 from hoiset.builder.engine.cache import digest_json
 from hoiset.builder.oracle import OracleParams
 from hoiset.builder.params import Params
@@ -76,6 +77,7 @@ class Recipe(Params):
     layers: tuple[str, ...] = DEFAULT_LAYERS
     partitions: PartitionRatios = PartitionRatios()
     clips_per_shard: int = Field(default=64, ge=1)
+    acquire: AcquireParams = AcquireParams()
     screen: ScreenParams = ScreenParams()
     reconstruct: ReconstructParams = ReconstructParams()
     verify: VerifyParams = VerifyParams()

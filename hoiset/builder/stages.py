@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hoiset
+from hoiset.builder.acquire import AcquireParams, Acquirer
 from hoiset.builder.engine.cache import StageCache, digest_file
 from hoiset.builder.engine.local import Handler, HandlerFactory
 from hoiset.builder.oracle import Oracle
@@ -45,11 +46,13 @@ class Stages:
         reconstruct: Pass 2 of one clip, as :func:`hoiset.builder.reconstruct.pipeline.reconstruct_clip`; ``given`` is
             passed only where a recipe feeds ground truth.
         backends: Profile -> the models, opened once per process.
+        acquire: Parameters -> what makes remote videos local.
     """
 
     screen: Callable[[SourceVideo, HandDetector, ScreenParams], tuple[Candidate, ...]] = screen_video
     reconstruct: Callable[..., Sample] = reconstruct_clip
     backends: Callable[[str], AbstractContextManager[Backends]] = open_backends
+    acquire: Callable[[AcquireParams], Acquirer] = Acquirer
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,17 @@ def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache) -> Iterator
         "profile": recipe.profile,
     }
     known = {"given": Oracle(recipe.oracle)} if recipe.oracle.feed else {}
+    acquirer = stages.acquire(recipe.acquire)
     with stages.backends(recipe.profile) as backends:
 
         def handle(task: SourceVideo | Clip) -> Judged | Made:
             if isinstance(task, SourceVideo):
-                return Judged(stages.screen(task, backends.hands, recipe.screen), _digest_or_blank(task.path))
-            sample = stages.reconstruct(task, backends, recipe.reconstruct, cache, dict(provenance), **known)
+                with acquirer.fetch(task, "screen") as video:
+                    candidates = stages.screen(video, backends.hands, recipe.screen)
+                    return Judged(candidates, video.sha256 or _digest_or_blank(video.path))
+            with acquirer.fetch(task.video, "full") as video:
+                clip = replace(task, video=video)
+                sample = stages.reconstruct(clip, backends, recipe.reconstruct, cache, dict(provenance), **known)
             return Made(sample, tuple(_describe(getattr(backends, field.name)) for field in fields(backends)))
 
         yield handle

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from hoiset.builder.acquire.address import Address, parse_address
 from hoiset.builder.acquire.cache import Fetched, VideoCache
 from hoiset.builder.acquire.cookies import Cookies, load_cookies
-from hoiset.builder.acquire.direct import DirectFetcher
 from hoiset.builder.acquire.facts import Facts, examine, same_times
 from hoiset.builder.acquire.failures import FAILURES, failure
 from hoiset.builder.acquire.formats import Quality
@@ -27,6 +26,9 @@ from hoiset.builder.acquire.site import SiteFetcher
 from hoiset.builder.engine.cache import digest_json
 from hoiset.builder.records import SourceVideo
 from hoiset.errors import AcquireError
+
+if TYPE_CHECKING:
+    from hoiset.builder.acquire.direct import DirectFetcher
 
 _CORRUPT_ATTEMPTS = 2
 _REMEMBERED_S = {True: 86400.0, False: 300.0}
@@ -178,6 +180,8 @@ class Acquirer:
 
     @cached_property
     def _direct(self) -> DirectFetcher:
+        from hoiset.builder.acquire.direct import DirectFetcher
+
         return DirectFetcher(self._params, self._cookies.jar, self._machine.private_hosts, self._sleep)
 
     @cached_property

@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from hoiset.builder.acquire.failures import failure
-from hoiset.builder.sources.folder import VIDEO_SUFFIXES
 from hoiset.errors import AcquireError
 
 _MAX_CHARS = 2048
+_MEDIA_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".avi")
 _YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 _YOUTUBE_HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com", "www.youtube-nocookie.com"}
 _YOUTUBE_PATHS = ("shorts", "embed", "live", "v")
@@ -66,7 +66,7 @@ def parse_address(remote: str) -> Address:
     if (youtube_id := _youtube_id(host, parts)) is not None:
         return _youtube(youtube_id, remote)
     url = parts._replace(fragment="").geturl()
-    return Address(url, url, host, is_file=PurePosixPath(parts.path).suffix.lower() in VIDEO_SUFFIXES)
+    return Address(url, url, host, is_file=PurePosixPath(parts.path).suffix.lower() in _MEDIA_SUFFIXES)
 
 
 def _youtube(video_id: str, remote: str) -> Address:

@@ -134,6 +134,8 @@ def reconstruct_clip(
 
 
 def _digest_video(clip: Clip) -> str:
+    if clip.video.sha256:
+        return clip.video.sha256
     try:
         return digest_file(clip.video.path)
     except OSError as error:

@@ -21,12 +21,12 @@ class Annotation:
 
     Attributes:
         number: Of the row in the table, the first below the header is 1.
-        file: Path in the directory.
+        file: Path in the directory; ``""`` where the video must be fetched from ``url``.
         action: Action sentence; from column ``action``, else ``action_brief``.
         objects: Object nouns; a list, or a text with semicolons between them.
         summary: A longer description.
         licence: Licence of the footage; ``license`` is read as well.
-        url: Where it came from.
+        url: Where it came from, or, for a row without a file, where it is to be fetched from.
         start_s: Start of the span, s.
         end_s: End of the span, s.
         focal_px: Focal length in pixels of the displayed width.
@@ -62,6 +62,15 @@ def read_annotations(folder: Path) -> list[Annotation]:
     table = tables[0]
     if table.is_symlink() and not table.resolve().is_relative_to(folder):
         raise SourceError(f"{table} is a symbolic link that leaves the directory; copy the table in")
+    return read_table(table)
+
+
+def read_table(table: Path) -> list[Annotation]:
+    """The rows of a table.
+
+    Raises:
+        SourceError: It cannot be read, or has a row with neither ``file`` nor ``url``.
+    """
     try:
         return [_annotation(number, row, table) for number, row in enumerate(_rows(table), start=1)]
     except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
@@ -93,9 +102,12 @@ def _parquet_rows(table: Path) -> list[dict[str, Any]]:
 def _annotation(number: int, row: Any, table: Path) -> Annotation:
     if not isinstance(row, Mapping):
         raise SourceError(f"{table}, row {number}: found {type(row).__name__}, expected an object with a `file`")
-    file = row.get("file")
-    if not isinstance(file, str) or not file.strip():
-        raise SourceError(f"{table}, row {number}: column `file` is missing or empty; expected a path in the directory")
+    file, url = _text(row, "file"), _text(row, "url")
+    if not file and not url:
+        raise SourceError(
+            f"{table}, row {number}: column `file` is missing or empty; expected a path in the directory, "
+            "or a `url` to fetch the video from"
+        )
     problems: list[str] = []
     start_s = _number(row, "start_s", problems)
     end_s = _number(row, "end_s", problems)
@@ -106,12 +118,12 @@ def _annotation(number: int, row: Any, table: Path) -> Annotation:
         problems.append("focal_px is 0; expected a focal length or nothing")
     return Annotation(
         number=number,
-        file=file.strip(),
+        file=file,
         action=_text(row, "action") or _text(row, "action_brief"),
         objects=_nouns(row.get("objects")),
         summary=_text(row, "summary"),
         licence=_text(row, "licence") or _text(row, "license"),
-        url=_text(row, "url"),
+        url=url,
         start_s=start_s,
         end_s=end_s,
         focal_px=focal_px,

@@ -31,7 +31,8 @@ def open_source(spec: str | Path, kind: str = "folder", **options: Any) -> Sourc
     """Open a source.
 
     Args:
-        spec: What the kind takes: a directory or one video file for ``folder``, see the studio for its own.
+        spec: What the kind takes: for ``folder`` a directory, one video file, or a table of addresses to fetch videos
+            from; see the studio for its own.
         kind: One of :data:`SOURCE_KINDS`.
         options: Passed to the source.
 
@@ -40,7 +41,10 @@ def open_source(spec: str | Path, kind: str = "folder", **options: Any) -> Sourc
     """
     if kind == "folder":
         from hoiset.builder.sources.folder import FolderSource
+        from hoiset.builder.sources.urls import TABLE_SUFFIXES, UrlSource
 
+        if Path(spec).suffix.lower() in TABLE_SUFFIXES and Path(spec).is_file():
+            return UrlSource(spec, **options)
         return FolderSource(spec, **options)
     if kind == "studio":
         from hoiset.builder.sources.studio import StudioSource

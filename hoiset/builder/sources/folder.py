@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hoiset.builder.records import SourceVideo
 from hoiset.builder.sources.annotations import Annotation, read_annotations
+from hoiset.builder.sources.urls import remote_video
 from hoiset.errors import SourceError
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".gif", ".avi")
@@ -19,7 +20,8 @@ class FolderSource:
 
     ``videos.csv``, ``videos.jsonl`` or ``videos.parquet`` in the directory may describe them: one row a span, column
     ``file`` (path in the directory) and any of those in :mod:`hoiset.builder.sources.annotations`. A file without a row
-    is taken whole and without words. Names that begin with a dot are left alone.
+    is taken whole and without words; a row without a file is fetched from its ``url``. Names that begin with a dot are
+    left alone.
 
     Links are followed only to files inside the directory; whatever is refused, missing or contradictory becomes a
     :class:`SourceVideo` with a ``problem``.
@@ -48,6 +50,9 @@ class FolderSource:
         seen: dict[tuple[str, float | None, float | None], int] = {}
         by_form = {unicodedata.normalize("NFC", uid): uid for uid in found}
         for row in annotations:
+            if not row.file:
+                videos.append(remote_video(row, taken=found.keys(), seen=seen))
+                continue
             uid = by_form.get(_normal(row.file), _normal(row.file))
             described.add(uid)
             path, problem = found.get(uid, (root / "missing", _why_missing(root, row.file)))
