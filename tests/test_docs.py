@@ -14,11 +14,19 @@ def test_the_schema_page_is_current() -> None:
     assert (REPO / "docs" / "schema.md").read_text(encoding="utf-8") == page, "run: python docs/make_schema.py"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/schema.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/schema.md", "docs/acquisition.md"])
 def test_links_lead_somewhere(page: str) -> None:
     path = REPO / page
     for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), f"{page} links to {target}, which is not there"
+
+
+def test_the_causes_on_the_page_are_those_of_the_code() -> None:
+    from hoiset.builder.acquire import FAILURES
+
+    page = (REPO / "docs" / "acquisition.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (yes|no) \| (.+) \|$", page, re.MULTILINE)
+    assert rows == [(name, "yes" if f.final else "no", f.meaning) for name, f in FAILURES.items()]
 
 
 def test_the_libraries_of_the_makefile_are_those_of_the_doctor() -> None:

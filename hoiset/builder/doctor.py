@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -23,7 +24,7 @@ SYSTEM_LIBRARIES = {
 """Libraries that open3d's wheel links to and does not bring -> the Debian package of each."""
 
 _PACKAGES = {
-    "build": ("opencv-python-headless", "open3d", "scipy", "pydantic", "lemminflect", "matplotlib", "uv"),
+    "build": ("opencv-python-headless", "open3d", "scipy", "pydantic", "lemminflect", "matplotlib", "uv", "yt-dlp"),
     "torch": ("torch",),
     "datasets": ("datasets", "webdataset"),
 }
@@ -35,7 +36,7 @@ class Finding:
     """One thing that was looked for.
 
     Attributes:
-        kind: ``package``, ``library``, ``backend``, ``weights`` or ``device``.
+        kind: ``package``, ``library``, ``backend``, ``weights``, ``program`` or ``device``.
         name: Of the thing.
         ok: Whether it is there and works.
         needed: Whether a build cannot do without it.
@@ -61,7 +62,7 @@ def examine(*, start: bool = True) -> list[Finding]:
     Args:
         start: Whether to start the isolated models too; their first start installs them.
     """
-    return [*_packages(), *_libraries(), *_mediapipe(start=start), *_devices()]
+    return [*_packages(), *_libraries(), *_mediapipe(start=start), *_programs(), *_devices()]
 
 
 def _packages() -> list[Finding]:
@@ -107,6 +108,13 @@ def _mediapipe(*, start: bool) -> list[Finding]:
         Finding("backend", "mediapipe", True, True, f"{hello['version']}, in an environment of its own"),
         *(Finding("weights", f"mediapipe {name}", True, True, f"in the wheel, {value[:8]}") for name, value in digests),
     ]
+
+
+def _programs() -> list[Finding]:
+    path = shutil.which("deno")
+    detail = path or "not found; YouTube gives most of its formats only to those who run its player's code"
+    get = "" if path else "https://deno.com, or pip install deno"
+    return [Finding("program", "deno", path is not None, False, detail, get)]
 
 
 def _devices() -> list[Finding]:

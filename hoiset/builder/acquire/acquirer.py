@@ -142,8 +142,9 @@ class Acquirer:
                     path = self._site.fetch(address, quality, folder, self._cache.make_room)
             except AcquireError as error:
                 if error.reason == "rate_limited":
-                    self._hosts.leave_alone(address.host, error.retry_after_s or self._params.backoff_s)
+                    self._hosts.leave_alone(address.host, error.retry_after_s)
                 raise
+            self._hosts.welcomed(address.host)
         try:
             return Fetched(path, examine(path))
         except AcquireError:

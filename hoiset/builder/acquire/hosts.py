@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hoiset.builder.acquire.failures import failure
-from hoiset.builder.acquire.locks import FileLock
+from hoiset.builder.acquire.locks import FileLock, holding
 from hoiset.builder.acquire.params import AcquireParams
+from hoiset.shards.atomic import write_atomic
+
+_LONGEST_REST_S = 3600.0
+_LOOK_S = 0.05
 
 
 class HostGate:
@@ -53,27 +56,48 @@ class HostGate:
         """How long a host wants to be left alone from now on, s."""
         return max(0.0, _stamp(self._folder(host) / "until") - time.time())
 
-    def leave_alone(self, host: str, seconds: float) -> None:
-        """Note that a host wants to be left alone, for all processes."""
-        until = self._folder(host) / "until"
-        _set_stamp(until, max(time.time() + seconds, _stamp(until)))
+    def leave_alone(self, host: str, asked_s: float | None) -> None:
+        """Note, for all processes, that a host has been asked too much.
+
+        Args:
+            host: The host.
+            asked_s: For how long it wants to be left alone; where it does not say, four times as long as before.
+        """
+        folder = self._folder(host)
+        strikes = _count(folder / "strikes") + 1
+        seconds = min(self._params.backoff_s * 4.0**strikes, _LONGEST_REST_S) if asked_s is None else asked_s
+        write_atomic(folder / "strikes", str(strikes).encode())
+        _set_stamp(folder / "until", max(time.time() + seconds, _stamp(folder / "until")))
+
+    def welcomed(self, host: str) -> None:
+        """Note that a host has answered as it should."""
+        (self._folder(host) / "strikes").unlink(missing_ok=True)
 
     def _folder(self, host: str) -> Path:
         return self._root / hashlib.sha256(host.encode()).hexdigest()[:24]
 
     @contextmanager
     def _slot(self, folder: Path) -> Iterator[Path]:
-        """A free place, or the next one to come free among those of a random number."""
-        names = [folder / f"{i}.lock" for i in range(self._params.host_downloads)]
-        random.shuffle(names)
-        for name in names:
-            with FileLock(name) as lock:
-                if lock.acquire(wait=False):
-                    yield name.with_suffix(".used")
-                    return
-        with FileLock(names[0]) as lock:
-            lock.acquire()
-            yield names[0].with_suffix(".used")
+        """A free place; those who wait stand in a queue, and only the first of them looks for one."""
+        with contextlib.ExitStack() as held:
+            with holding(folder / "queue.lock"):
+                while (place := self._take(folder, held)) is None:
+                    time.sleep(_LOOK_S)
+            yield place
+
+    def _take(self, folder: Path, held: contextlib.ExitStack) -> Path | None:
+        for i in range(self._params.host_downloads):
+            lock = FileLock(folder / f"{i}.lock")
+            if lock.acquire(wait=False):
+                held.callback(lock.release)
+                return folder / f"{i}.used"
+        return None
+
+
+def _count(path: Path) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        return int(path.read_bytes()[:4])
+    return 0
 
 
 def _stamp(path: Path) -> float:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from hoiset.shards.atomic import writing
+
 
 class FileLock:
     """A shared or exclusive lock; its file may be removed by whoever holds it exclusively.
@@ -23,11 +25,16 @@ class FileLock:
         self._fd = -1
 
     def acquire(self, *, shared: bool = False, wait: bool = True) -> bool:
-        """Take the lock; ``False`` where it is held by another and ``wait`` is ``False``."""
+        """Take the lock; ``False`` where it is held by another and ``wait`` is ``False``.
+
+        Raises:
+            DatasetError: Its file cannot be made.
+        """
         how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
         while True:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            with writing(self._path):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 fcntl.flock(fd, how)
             except BlockingIOError:

@@ -139,6 +139,19 @@ def hang_up(request: Request) -> None:
     request.close_connection = True
 
 
+def trickle(web: Web, data: bytes) -> Reply:
+    """Sends a byte now and then: each in time, but it would take for ever."""
+
+    def reply(request: Request) -> None:
+        request.answer(200, b"", length=len(data), Content_Type="video/mp4", ETag='"v1"')
+        for i in range(len(data)):
+            request.wfile.write(data[i : i + 1])
+            if web.release.wait(0.02):
+                return
+
+    return reply
+
+
 def stall(web: Web, data: bytes, sent: int) -> Reply:
     """Sends the beginning and then nothing, until the test is over."""
 

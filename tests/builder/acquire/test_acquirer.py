@@ -8,7 +8,7 @@ import pytest
 
 from hoiset.builder.acquire import Acquirer
 from hoiset.builder.records import SourceVideo
-from hoiset.errors import AcquireError
+from hoiset.errors import AcquireError, DatasetError
 from tests.builder.acquire.conftest import make_clip
 from tests.builder.acquire.server import (
     Web,
@@ -20,6 +20,7 @@ from tests.builder.acquire.server import (
     stall,
     status,
     too_short,
+    trickle,
     unmeasured,
 )
 
@@ -187,6 +188,24 @@ def test_a_range_that_was_not_asked_for_is_not_taken(web: Web, clip: bytes, acqu
 def test_a_server_that_stalls_is_given_up(web: Web, clip: bytes, acquirer: Make):
     error = fails(acquirer(retries=0, timeout_s=0.2), web.on("/a.mp4", stall(web, clip, 5000)))
     assert (error.reason, error.final) == ("network", False)
+
+
+def test_a_server_that_trickles_is_given_up(web: Web, clip: bytes, acquirer: Make):
+    error = fails(acquirer(retries=0, timeout_s=0.3, min_rate_bytes_s=1000), web.on("/a.mp4", trickle(web, clip)))
+    assert (error.reason, error.final) == ("network", False)
+    assert "bytes in" in error.detail
+
+
+def test_a_cache_that_cannot_be_written_to_stops_the_build(web: Web, clip: bytes, acquirer: Make, tmp_path: Path):
+    (tmp_path / "cache").write_text("a file, where a folder should be")
+    with pytest.raises(DatasetError, match="cannot write"):
+        fetched(acquirer(), web.on("/a.mp4", body(clip)))
+
+
+def test_a_host_that_refuses_us_all_is_left_in_peace(web: Web, acquirer: Make):
+    urls = [web.on(f"/{i}.mp4", status(429)) for i in range(20)]
+    assert {fails(acquirer(max_wait_s=10), url).reason for url in urls} == {"rate_limited"}
+    assert len(web.requests) < 5
 
 
 def test_a_server_that_hangs_up_is_a_failure_of_the_network(web: Web, acquirer: Make):

@@ -61,7 +61,22 @@ def test_a_host_is_left_alone_by_all_who_share_the_folder(tmp_path: Path):
         pass
     (wait,) = waits
     assert 40 < wait <= 50
-    HostGate(tmp_path, params).leave_alone("a.example", 500)
+    HostGate(tmp_path, params).leave_alone("a.example", 500.0)
     with pytest.raises(AcquireError) as caught, HostGate(tmp_path, params).turn("a.example"):
         pass
     assert (caught.value.reason, caught.value.final) == ("rate_limited", False)
+
+
+def test_a_host_that_keeps_refusing_is_asked_ever_less_until_it_answers(tmp_path: Path):
+    gate = HostGate(tmp_path, AcquireParams(backoff_s=2))
+    rests = []
+    for _ in range(7):
+        gate.leave_alone("a.example", None)
+        rests.append(round(gate.rest_s("a.example")))
+    assert rests == [8, 32, 128, 512, 2048, 3600, 3600]
+    gate.welcomed("a.example")
+    other = HostGate(tmp_path, AcquireParams(backoff_s=2000))
+    other.leave_alone("a.example", None)
+    assert other.rest_s("a.example") <= 3600
+    gate.leave_alone("b.example", None)
+    assert round(gate.rest_s("b.example")) == 8

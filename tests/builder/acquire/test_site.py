@@ -13,7 +13,7 @@ from hoiset.builder.acquire import Acquirer
 from hoiset.builder.records import SourceVideo
 from hoiset.errors import AcquireError
 from tests.builder.acquire.conftest import make_clip
-from tests.builder.acquire.server import Web, body, cut_off, ranged, redirect, stall, status, unmeasured
+from tests.builder.acquire.server import Web, body, cut_off, ranged, redirect, stall, status, trickle, unmeasured
 from tests.builder.acquire.youtube import VIDEO_ID, offered, playable, unplayable
 
 Make = Callable[..., Acquirer]
@@ -183,6 +183,12 @@ def test_a_site_s_file_that_stalls_lies_or_grows_is_stopped(web: Web, clip: byte
     fourth = SourceVideo("d", Path(), remote="youtube:ddddddddddd")
     assert fails(acquirer((playable([stated]),), max_file_bytes=len(clip) - 1), video=fourth).reason == "too_large"
     assert web.asked("/stated.mp4") == []
+
+
+def test_a_site_s_file_that_trickles_is_given_up(web: Web, clip: bytes, acquirer: Make):
+    formats = [offered(134, web.on("/v.mp4", trickle(web, clip)), 360)]
+    error = fails(acquirer((playable(formats),), retries=0, timeout_s=0.3, min_rate_bytes_s=1000))
+    assert (error.reason, error.final) == ("network", False)
 
 
 def test_a_site_cannot_lead_to_a_host_that_is_not_public(web: Web, clip: bytes, acquirer: Make):
