@@ -105,7 +105,7 @@ def test_info_prints_a_recipe_with_its_defaults(hoiset: Any) -> None:
 def test_doctor_without_starting_models(hoiset: Any) -> None:
     code, stdout, _ = hoiset("doctor", "--no-start", "--json")
     findings = json.loads(stdout)
-    assert {"package", "library", "backend", "device"} == {finding["kind"] for finding in findings}
+    assert {"package", "program", "library", "backend", "device"} == {finding["kind"] for finding in findings}
     missing = [finding for finding in findings if not finding["ok"]]
     assert code == int(any(finding["needed"] for finding in missing))
     assert all(finding["get"] for finding in missing if finding["needed"])
