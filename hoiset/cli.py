@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hoiset import cli_eval, console
+from hoiset import cli_eval, cli_plan, console
 from hoiset.cli_fetch import CookiesFile, VideoCache, stages_that_fetch
 from hoiset.errors import HoisetError, MissingDependency, RecipeError
 
@@ -24,8 +24,8 @@ app = typer.Typer(
 Root = Annotated[Path, typer.Argument(help="Dataset directory.", show_default=False)]
 Split = Annotated[str, typer.Option("--split", help="Name of a recipe, or the path of a .toml file.")]
 SourceDir = Annotated[
-    Path | None,
-    typer.Option("--source", help="Directory of videos, or table of their addresses; not for all recipes."),
+    str | None,
+    typer.Option("--source", help="Directory of videos, table of addresses, or hf://... address; not for all recipes."),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Output directory: new, empty, or of a build to go on with.")]
 Workers = Annotated[
@@ -106,6 +106,24 @@ def screen(
     _print_report(report, json)
     if not json:
         console.print_line(f"every span and what was measured: {out / CANDIDATES_FILE}")
+
+
+@app.command()
+def plan(
+    split: Split,
+    source: SourceDir = None,
+    limit: Limit = None,
+    json: AsJson = False,
+) -> None:
+    """Count what would be screened, and what each rule drops, before anything is fetched."""
+    _require_build()
+    from hoiset.builder.survey import survey
+
+    found = survey(_recipe(split, source), source, limit)
+    if json:
+        console.print_json(found.to_json())
+    else:
+        cli_plan.print_survey(found)
 
 
 @app.command()
@@ -272,7 +290,7 @@ def info(
         raise typer.BadParameter("give a dataset directory, or --split with a recipe")
     if split is not None:
         _require_build()
-        console.print_json(_recipe(split, source=Path()).to_json())
+        console.print_json(_recipe(split, source="").to_json())
         return
     assert root is not None
     from dataclasses import asdict
@@ -333,7 +351,7 @@ def view(
     console.print_line(f"{key or keys[0]} -> {overlay}")
 
 
-def _recipe(split: str, source: Path | None) -> Any:
+def _recipe(split: str, source: str | None) -> Any:
     """The recipe; one that does not exist, or lacks its source, is a wrong call."""
     from hoiset.builder.recipe import load_recipe
 
@@ -341,8 +359,8 @@ def _recipe(split: str, source: Path | None) -> Any:
         recipe = load_recipe(split)
     except RecipeError as error:
         raise typer.BadParameter(str(error), param_hint="--split") from error
-    if source is None and recipe.source.kind == "folder":
-        raise typer.BadParameter(f"recipe {recipe.name!r} reads a directory of videos", param_hint="--source")
+    if source is None and recipe.source.reads is not None:
+        raise typer.BadParameter(f"recipe {recipe.name!r} reads {recipe.source.reads}", param_hint="--source")
     return recipe
 
 

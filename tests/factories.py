@@ -37,7 +37,14 @@ def make_clip(key: str, n_frames: int = 8, n_objects: int = 1, **text: Any) -> d
         for i in range(n_objects)
     ]
     grasp = {"hand": "right", "object": 0, "start_s": 0.0, "end_s": n_frames / FPS}
-    words = {"action": "Push a plate.", "verb": "push", "verb_source": "text", "objects": ["plate"], "summary": ""}
+    words = {
+        "action": "Push a plate.",
+        "verb": "push",
+        "verb_source": "text",
+        "objects": ["plate"],
+        "objects_source": ["given"],
+        "summary": "",
+    }
     return {
         "key": key,
         "source": {"uid": f"{key}.mp4", "url": "", "start_s": 0.0, "end_s": n_frames / FPS, "licence": "CC0-1.0"},

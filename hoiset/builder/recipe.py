@@ -8,7 +8,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from hoiset.builder.acquire.params import AcquireParams
 from hoiset.builder.engine.cache import digest_json
@@ -16,6 +23,7 @@ from hoiset.builder.oracle import OracleParams
 from hoiset.builder.params import Params
 from hoiset.builder.reconstruct.pipeline import ReconstructParams
 from hoiset.builder.screen import ScreenParams
+from hoiset.builder.sources.action100m.params import Action100MParams
 from hoiset.errors import RecipeError
 from hoiset.shards.schema import DEFAULT_LAYERS, KEY_PATTERN, layers
 from hoiset.shards.verify import DEFAULT_REPROJECTION_SHARE
@@ -27,10 +35,41 @@ class SourceParams(Params):
     Attributes:
         kind: A kind of :func:`hoiset.builder.sources.open_source`.
         options: Its options, such as the studio's ``seed`` and ``n_clips``.
+        action100m: The rules of that kind; nothing for any other.
     """
 
-    kind: Literal["folder", "studio"] = "folder"
+    kind: Literal["folder", "studio", "action100m"] = "folder"
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    action100m: Action100MParams | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rules_of_the_kind(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        if values.get("kind") == "action100m":
+            return {**values, "action100m": values.get("action100m") or {}}
+        if values.get("action100m") is not None:
+            raise ValueError(f"found rules of action100m for kind {values.get('kind', 'folder')!r}, expected none")
+        return values
+
+    @model_serializer(mode="wrap")
+    def _only_of_the_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Other kinds are written as if there were no such rules, so that their digests do not know of them."""
+        values: dict[str, Any] = write(self)
+        return {name: value for name, value in values.items() if name != "action100m" or value is not None}
+
+    @property
+    def reads(self) -> str | None:
+        """What must be given to read from, in words; ``None`` where the kind makes its own videos."""
+        return {
+            "folder": "a directory of videos",
+            "action100m": "a directory, file or hf:// address of annotations",
+        }.get(self.kind)
+
+    def arguments(self) -> dict[str, Any]:
+        """What :func:`hoiset.builder.sources.open_source` takes besides the address and the kind."""
+        return {**self.options} if self.action100m is None else {**self.options, "params": self.action100m}
 
 
 class PartitionRatios(Params):

@@ -23,6 +23,7 @@ class SourceVideo:
         licence: Licence of the footage, or ``""`` when unknown.
         action: Action sentence, or ``""``.
         objects: Object nouns, in the source's own words.
+        objects_source: The field that each of them was read from, or nothing where the source gives nouns as such.
         summary: A longer description, or ``""``.
         start_s: Start of the annotated span in the file, s; ``None`` = from the beginning.
         end_s: End of the annotated span, s; ``None`` = to the end.
@@ -48,6 +49,7 @@ class SourceVideo:
     problem: str = ""
     remote: str = ""
     sha256: str = ""
+    objects_source: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

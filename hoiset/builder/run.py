@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -200,11 +201,10 @@ def _silent(_: Step) -> None:
 
 
 def _videos(recipe: Recipe, source: str | Path | None, limit: int | None) -> tuple[SourceVideo, ...]:
-    kind = recipe.source.kind
-    if kind == "folder" and source is None:
-        raise RecipeError(f"recipe {recipe.name!r} reads a directory of videos, found none; give it with --source")
-    videos = open_source(source or "", kind, **recipe.source.options).videos()
-    return tuple(videos[:limit])
+    if recipe.source.reads is not None and source is None:
+        raise RecipeError(f"recipe {recipe.name!r} reads {recipe.source.reads}, found none; give it with --source")
+    videos = open_source(source or "", recipe.source.kind, **recipe.source.arguments()).videos()
+    return tuple(islice(videos, limit))
 
 
 def _sweep(state: BuildState, version: str, units: Sequence[dict[str, Any]]) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 
 import lemminflect
 
@@ -44,8 +47,12 @@ _CONTAINERS_OF = _set(
 )
 _NOT_THINGS = _set("way time side direction order place top front middle end edge motion position camera video")
 _CLAUSE_STARTS = _set("and then or it that which ,")
+_CLAUSE_OPENERS = _set(", and then")
 _PARTICLES = _set("up out off away down on")
 _PARTICIPLES = ("ing", "ed", "en")
+_NEVER_VERBS = _LINKS | _DETERMINERS | _PRONOUNS | _AUXILIARIES
+_PHRASE_ENDS = _NEVER_VERBS | {",", ":"}
+_NO_OBJECTS = _PEOPLE | _BODY | _NOT_THINGS
 
 
 @dataclass(frozen=True)
@@ -84,24 +91,66 @@ def parse_action(action: str, nouns: tuple[str, ...]) -> Words:
     return Words(_verb_lemma(words[at]), "action", given or _nouns_after(words, at))
 
 
+def clause_verbs(text: str) -> tuple[str, ...]:
+    """Lemmas of the verbs that open a clause of a text's first sentence: "Lift the lid, stir and pour it" has three."""
+    words = _tokens(text)
+    openings = [at for at in range(len(words)) if at == 0 or words[at - 1] in _CLAUSE_OPENERS]
+    return tuple(_verb_lemma(words[at]) for at in openings if words[at] != "," and _is_verb(words[at]))
+
+
+def object_phrases(sentence: str) -> tuple[tuple[str, ...], ...]:
+    """Noun phrases of things after the main verb: the words before each noun as they stand, then the noun's lemma.
+
+    Without body parts and people, each noun once, in the sentence's order; none where no verb is found.
+    """
+    words = _tokens(sentence)
+    at = _verb_index(words)
+    return () if at is None else tuple(_phrases_after(words, at).values())
+
+
+def is_past_participle(word: str) -> bool:
+    """Whether a word says what was done to a thing: "wrapped", "broken"; not "red", nor the "cutting" of a board."""
+    return word.endswith(("ed", "en")) and bool(_lemmas(word, "VERB")) and word not in _lemmas(word, "VERB")
+
+
+def noun_lemmas(text: str) -> frozenset[str]:
+    """Lemmas of all words of a text's first sentence that can be nouns, whatever they are there."""
+    return frozenset(_noun_lemma(word) for word in _tokens(text) if _lemmas(word, "NOUN"))
+
+
 def _tokens(sentence: str) -> list[str]:
     """Lower-case words of the first sentence; ``","`` stands for every pause."""
     text = unicodedata.normalize("NFKC", sentence).lower().replace("\u2010", "-").replace("\u2019", "'")
     text = re.split(r"[.!?;](?:\s|$)", text.strip(), maxsplit=1)[0]
-    return [re.sub(r"'s?$", "'s", word) for word in re.findall(r"[^\W\d_]+(?:[-'][^\W\d_]+|'(?=\s))*|[,:]", text)]
+    words = re.findall(r"[^\W\d_]+(?:[-'][^\W\d_]+|'(?=\s))*|[,:]", text)
+    return [re.sub(r"'s?$", "'s", word) if "'" in word else word for word in words]
+
+
+@lru_cache(maxsize=1 << 16)
+def _entry(word: str) -> Mapping[str, tuple[str, ...]]:
+    """What the dictionary says of a word, by part of speech; it takes long to ask and is asked often."""
+    return MappingProxyType(lemminflect.getAllLemmas(word))
 
 
 def _lemmas(word: str, kind: str) -> tuple[str, ...]:
-    return lemminflect.getAllLemmas(word).get(kind, ())
+    return _entry(word).get(kind, ())
 
 
+def _noun_lemma(word: str) -> str:
+    lemmas = _lemmas(word, "NOUN")
+    if word in lemmas and not (word.endswith("s") and len(lemmas) > 1):
+        return word
+    return next((lemma for lemma in lemmas if word.endswith("ves") and lemma.endswith(("f", "fe"))), lemmas[0])
+
+
+@lru_cache(maxsize=1 << 16)
 def _verb_lemma(word: str) -> str:
     known = _lemmas(word, "VERB") or lemminflect.getLemma(word, upos="VERB")
     return word if word in known else known[0]
 
 
 def _is_verb(word: str) -> bool:
-    return word not in _LINKS | _DETERMINERS | _PRONOUNS | _AUXILIARIES and bool(_lemmas(word, "VERB"))
+    return word not in _NEVER_VERBS and bool(_lemmas(word, "VERB"))
 
 
 def _is_adverb(word: str) -> bool:
@@ -142,7 +191,7 @@ def _verb_index(words: list[str]) -> int | None:
         names_an_action = len(rest) == 1 or rest[1] in _LINKS | {","}
         if names_an_action and _verb_lemma(first) not in _CONTROL_VERBS:
             return start + 1
-    if _is_verb(first) or (hands_over and first.isascii() and not lemminflect.getAllLemmas(first)):
+    if _is_verb(first) or (hands_over and first.isascii() and not _entry(first)):
         return _past_control_verbs(words, start)
     return _verb_after_subject(words, start) if _lemmas(first, "NOUN") or _lemmas(first, "ADJ") else None
 
@@ -193,7 +242,12 @@ def _is_plural(word: str) -> bool:
 
 def _nouns_after(words: list[str], verb: int) -> tuple[str, ...]:
     """Heads of the noun phrases after the verb."""
-    heads: list[str] = []
+    return tuple(_phrases_after(words, verb))[:MAX_SENTENCE_NOUNS]
+
+
+def _phrases_after(words: list[str], verb: int) -> dict[str, tuple[str, ...]]:
+    """Noun phrases after the verb by their heads, each with the words before the head and the head itself."""
+    phrases: list[tuple[str, ...]] = []
     phrase: list[str] = []
     narrated = _is_third_person(
         words[verb]
@@ -205,17 +259,20 @@ def _nouns_after(words: list[str], verb: int) -> tuple[str, ...]:
             phrase.append(word)
             continue
         if word != "of" or not phrase or not {phrase[-1], *_lemmas(phrase[-1], "NOUN")} & _CONTAINERS_OF:
-            heads.extend(_head(phrase))
+            phrases.extend(_to_head(phrase))
         phrase = []
-    unique = dict.fromkeys(head for head in heads if head not in _PEOPLE | _BODY | _NOT_THINGS)
-    return tuple(unique)[:MAX_SENTENCE_NOUNS]
+    found: dict[str, tuple[str, ...]] = {}
+    for named in phrases:
+        if named[-1] not in _NO_OBJECTS:
+            found.setdefault(named[-1], named)
+    return found
 
 
 def _ends_phrase(words: list[str], at: int) -> bool:
     if at >= len(words):
         return True
     word = words[at]
-    if word in _LINKS | _DETERMINERS | _PRONOUNS | _AUXILIARIES | {",", ":"} or word.endswith("'s") or _is_adverb(word):
+    if word in _PHRASE_ENDS or word.endswith("'s") or _is_adverb(word):
         return True
     # "cut the onion and fry it", "stir while holding the bowl", "open it and take out a mug"
     after = words[at + 1] if at + 1 < len(words) else ""
@@ -225,14 +282,14 @@ def _ends_phrase(words: list[str], at: int) -> bool:
     return opens_clause and _is_verb(word)
 
 
-def _head(phrase: list[str]) -> list[str]:
-    """Lemma of the last word that can be a noun: "red cups" -> cup, "glass filled" -> glass."""
-    for word in reversed(phrase):
-        entry = lemminflect.getAllLemmas(word)
+def _to_head(phrase: list[str]) -> list[tuple[str, ...]]:
+    """The phrase up to the last word that can be a noun, which becomes its lemma: "glasses filled" -> glass."""
+    for at in range(len(phrase) - 1, -1, -1):
+        word, before = phrase[at], tuple(phrase[:at])
+        entry = _entry(word)
         if "NOUN" in entry:
-            lemmas = entry["NOUN"]
-            return [word if word in lemmas and not (word.endswith("s") and len(lemmas) > 1) else lemmas[0]]
+            return [(*before, _noun_lemma(word))]
         # the dictionary has gaps ("pan" is only a verb in it), so position decides for what looks like no participle
         if not entry.keys() - {"VERB", "PROPN"} and not word.endswith(_PARTICIPLES):
-            return [lemminflect.getLemma(word, upos="NOUN")[0]]
+            return [(*before, lemminflect.getLemma(word, upos="NOUN")[0])]
     return []

@@ -137,7 +137,14 @@ CLIP_FIELDS: dict[str, Any] = {
         "gravity_source": "string",
         "scale_source": "string",
     },
-    "text": {"action": "string", "verb": "string", "verb_source": "string", "objects": ["string"], "summary": "string"},
+    "text": {
+        "action": "string",
+        "verb": "string",
+        "verb_source": "string",
+        "objects": ["string"],
+        "objects_source": ["string"],
+        "summary": "string",
+    },
     "objects": [
         {
             "label": "string",

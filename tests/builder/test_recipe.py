@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hoiset.builder.recipe import Recipe, load_recipe, recipe_names
+from hoiset.builder.recipe import Recipe, load_recipe, parse_recipe, recipe_names
 from hoiset.errors import RecipeError
 from hoiset.shards.schema import SCHEMA_VERSION
 
@@ -19,7 +19,7 @@ def test_packaged_recipes_load(name: str) -> None:
 
 def test_the_known_ones_are_listed() -> None:
     assert {"v2", "demo"} <= set(recipe_names())
-    with pytest.raises(RecipeError, match=r"unknown split 'v3'; expected one of demo, v2"):
+    with pytest.raises(RecipeError, match=r"unknown split 'v3'; expected one of action100m, demo, v2"):
         load_recipe("v3")
 
 
@@ -60,3 +60,28 @@ def test_unreadable_files_are_recipe_errors(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.toml", tmp_path / "latin.toml"):
         with pytest.raises(RecipeError, match="cannot read the recipe"):
             load_recipe(path)
+
+
+def test_the_rules_of_action100m_are_in_its_recipe_and_in_no_other() -> None:
+    recipe = load_recipe("action100m")
+    rules = recipe.to_json()["source"]["action100m"]
+    assert rules["min_duration_s"] == 4.0
+    assert "stir" in rules["prefilter"]["manipulating_verbs"]
+    assert parse_recipe(recipe.to_json(), "again") == recipe
+    assert parse_recipe({"name": "x", "source": {"kind": "action100m"}}, "x").source.action100m is not None
+    assert "action100m" not in load_recipe("v2").to_json()["source"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"kind": "folder", "action100m": {}}, "found rules of action100m for kind 'folder'"),
+        ({"kind": "action100m", "action100m": {"min_duration_s": 40}}, "max_duration_s is 30"),
+        ({"kind": "action100m", "action100m": {"covered_share": 0}}, "covered_share"),
+        ({"kind": "action100m", "action100m": {"typo": 0}}, "unknown field"),
+        ({"kind": "action100m", "action100m": {"prefilter": {"min_score": "nan"}}}, "min_score"),
+    ],
+)
+def test_wrong_rules_of_action100m(source: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe({"name": "x", "source": source}, "x")

@@ -144,5 +144,5 @@ def test_a_bad_camera_is_found(sample: dict[str, Any]) -> None:
 
 
 def test_unknown_leaves_may_be_null(sample: dict[str, Any]) -> None:
-    text = dict.fromkeys(sample["clip.json"]["text"]) | {"objects": []}
+    text = dict.fromkeys(sample["clip.json"]["text"]) | {"objects": [], "objects_source": []}
     validate_sample(reworded(sample, text=text))

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hoiset.builder.reconstruct.object_stage import Objects
-from hoiset.builder.records import Camera, Clip, Hands
+from hoiset.builder.records import Camera, Clip, Hands, SourceVideo
 from hoiset.builder.words import Words, parse_action
 from hoiset.geometry import project
 from hoiset.shards.glb import encode_objects
@@ -81,6 +81,7 @@ def make_sample(
                 "verb": words.verb or None,
                 "verb_source": words.verb_source,
                 "objects": list(words.objects),
+                "objects_source": _objects_source(clip.video, words),
                 "summary": clip.video.summary or None,
             },
             "objects": _objects(objects, words, n),
@@ -99,6 +100,14 @@ def make_sample(
         "objects.glb": encode_objects([_trimesh(m) for m in objects.meshes[:n]]),
         "rgb.mp4": rgb_mp4,
     }
+
+
+def _objects_source(video: SourceVideo, words: Words) -> list[str]:
+    """Where each noun comes from: the source's field where it says so, else ``given`` by it or read from ``action``."""
+    if not any(noun.strip() for noun in video.objects):
+        return ["action"] * len(words.objects)
+    told = video.objects_source
+    return list(told) if len(told) == len(words.objects) else ["given"] * len(words.objects)
 
 
 def _camera(camera: Camera) -> dict[str, Any]:

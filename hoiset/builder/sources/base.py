@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 from hoiset.builder.records import SourceVideo
 from hoiset.errors import SourceError
 
-SOURCE_KINDS = ("folder", "studio")
+SOURCE_KINDS = ("folder", "studio", "action100m")
 
 
 class Source(Protocol):
@@ -18,7 +19,7 @@ class Source(Protocol):
 
     name: str
 
-    def videos(self) -> list[SourceVideo]:
+    def videos(self) -> Iterable[SourceVideo]:
         """Every video, ordered by uid and start, the unusable ones with a ``problem``: nothing is left out in silence.
 
         Raises:
@@ -32,7 +33,7 @@ def open_source(spec: str | Path, kind: str = "folder", **options: Any) -> Sourc
 
     Args:
         spec: What the kind takes: for ``folder`` a directory, one video file, or a table of addresses to fetch videos
-            from; see the studio for its own.
+            from; annotations for ``action100m``; see the studio for its own.
         kind: One of :data:`SOURCE_KINDS`.
         options: Passed to the source.
 
@@ -50,6 +51,10 @@ def open_source(spec: str | Path, kind: str = "folder", **options: Any) -> Sourc
         from hoiset.builder.sources.studio import StudioSource
 
         return StudioSource(spec, **options)
+    if kind == "action100m":
+        from hoiset.builder.sources.action100m.source import Action100MSource
+
+        return Action100MSource(spec, **options)
     raise SourceError(f"unknown kind of source {kind!r}; expected one of {', '.join(SOURCE_KINDS)}")
 
 

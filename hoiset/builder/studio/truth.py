@@ -227,6 +227,7 @@ def _clip_json(seed: int, played: Played, arrays: dict[str, Any], visible: float
             "verb": performance.verb,
             "verb_source": "given",
             "objects": list(performance.nouns),
+            "objects_source": ["given"] * len(performance.nouns),
             "summary": _summary(played),
         },
         "objects": [_object(played, slot) for slot in range(len(played.props))],

@@ -81,6 +81,23 @@ def test_the_words_and_the_source_are_the_clips(carry, objects):
     assert clip["provenance"]["recipe"] == "v2"
 
 
+@pytest.mark.parametrize(
+    ("nouns", "fields", "source"),
+    [
+        (("green box",), (), ["given"]),
+        (("green box", "lid"), ("brief", "detailed"), ["brief", "detailed"]),
+        (("green box", " "), ("brief", "brief"), ["given"]),
+        ((), (), ["action"]),
+    ],
+)
+def test_every_noun_says_where_it_comes_from(carry, nouns, fields, source):
+    clip = replace(CLIP, video=replace(VIDEO, objects=nouns, objects_source=fields))
+    sample = sample_of(carry, nobody(len(carry.time)), nothing(len(carry.time)), clip)
+    text = sample["clip.json"]["text"]
+    assert text["objects_source"] == source
+    assert len(text["objects"]) == len(source)
+
+
 def test_an_object_without_a_noun_is_an_object(carry, objects):
     silent = replace(CLIP, video=replace(VIDEO, action="", objects=()))
     sample = sample_of(carry, carry.hands, objects, silent)

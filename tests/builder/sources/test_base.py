@@ -14,7 +14,7 @@ from hoiset.errors import SourceError
 
 def test_kinds(tmp_path: Path) -> None:
     assert isinstance(open_source(tmp_path), FolderSource)
-    with pytest.raises(SourceError, match=r"'web'.*folder, studio"):
+    with pytest.raises(SourceError, match=r"'web'.*folder, studio, action100m"):
         open_source(tmp_path, kind="web")
 
 
