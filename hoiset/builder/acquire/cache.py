@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,6 +19,9 @@ from hoiset.builder.acquire.locks import FileLock, holding
 from hoiset.builder.engine.cache import digest_file
 from hoiset.shards.atomic import write_atomic
 from hoiset.shards.codec import canonical_json
+
+_REMEMBERED_FILES = 64
+_NOTE_S = 86400.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class VideoCache:
 
     def __init__(self, root: Path, max_bytes: int) -> None:
         self._root, self._max_bytes = root, max_bytes
-        self._verified: set[tuple[str, int, int, int]] = set()
+        self._verified: deque[tuple[str, int, int, int]] = deque(maxlen=_REMEMBERED_FILES)
 
     @property
     def hosts(self) -> Path:
@@ -77,8 +81,13 @@ class VideoCache:
         return None
 
     def note(self, key: str, what: dict[str, Any]) -> None:
-        """Keep a small record under a key."""
-        write_atomic(self._root / "notes" / key[:2] / f"{key}.json", canonical_json(what))
+        """Keep a small record under a key for a day; older ones beside it go."""
+        folder = self._root / "notes" / key[:2]
+        for path in _listed(folder):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < time.time() - _NOTE_S:
+                    path.unlink()
+        write_atomic(folder / f"{key}.json", canonical_json(what))
 
     def noted(self, key: str) -> dict[str, Any] | None:
         """The record of :meth:`note`."""
@@ -128,7 +137,7 @@ class VideoCache:
         return Fetched(path, facts)
 
     def _remember(self, path: Path, facts: Facts) -> None:
-        self._verified.add(self._stamp(path, facts))
+        self._verified.append(self._stamp(path, facts))
 
     def _stamp(self, path: Path, facts: Facts) -> tuple[str, int, int, int]:
         stat = path.stat()

@@ -13,7 +13,6 @@ from pathlib import Path
 from hoiset.builder.acquire.failures import failure
 from hoiset.builder.acquire.locks import FileLock, holding
 from hoiset.builder.acquire.params import AcquireParams
-from hoiset.shards.atomic import write_atomic
 
 _LONGEST_REST_S = 3600.0
 _LOOK_S = 0.05
@@ -66,7 +65,8 @@ class HostGate:
         folder = self._folder(host)
         strikes = _count(folder / "strikes") + 1
         seconds = min(self._params.backoff_s * 4.0**strikes, _LONGEST_REST_S) if asked_s is None else asked_s
-        write_atomic(folder / "strikes", str(strikes).encode())
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "strikes").write_bytes(str(strikes).encode())
         _set_stamp(folder / "until", max(time.time() + seconds, _stamp(folder / "until")))
 
     def welcomed(self, host: str) -> None:

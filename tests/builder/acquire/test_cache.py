@@ -149,3 +149,12 @@ def test_notes(tmp_path: Path):
     assert cache.noted("aa") == {"reason": "private"}
     (tmp_path / "notes" / "aa" / "aa.json").write_text("[")
     assert cache.noted("aa") is None
+
+
+def test_old_notes_go(tmp_path: Path):
+    cache = VideoCache(tmp_path, SIZE)
+    cache.note("aa1", {"reason": "private"})
+    long_ago = time.time() - 2 * 86400
+    os.utime(tmp_path / "notes" / "aa" / "aa1.json", (long_ago, long_ago))
+    cache.note("aa2", {"reason": "private"})
+    assert (cache.noted("aa1"), cache.noted("aa2")) == (None, {"reason": "private"})
