@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,11 +28,11 @@ class UrlSource:
     def __init__(self, spec: str | Path) -> None:
         self._table = Path(spec)
 
-    def videos(self) -> list[SourceVideo]:
+    def videos(self) -> Iterator[SourceVideo]:
         """See :meth:`hoiset.builder.sources.base.Source.videos`."""
         seen: Spans = {}
         videos = [remote_video(row, taken=(), seen=seen) for row in read_table(self._table)]
-        return sorted(videos, key=lambda v: (v.uid, v.start_s or 0.0, v.end_s or float("inf")))
+        yield from sorted(videos, key=lambda v: (v.uid, v.start_s or 0.0, v.end_s or float("inf")))
 
 
 def remote_video(row: Annotation, taken: Container[str], seen: Spans) -> SourceVideo:

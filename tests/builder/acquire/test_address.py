@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hoiset.builder.acquire.address import parse_address
+from hoiset.builder.sources import open_source
 from hoiset.errors import AcquireError
 
 ID = "-wtIMTCHWuI"
@@ -84,6 +86,12 @@ def test_what_is_no_address_is_refused(remote: str):
     assert (caught.value.reason, caught.value.final) == ("bad_address", True)
     assert "pw" not in caught.value.detail
     assert caught.value.detail.isprintable()
+
+
+def test_action100m_s_videos_can_be_asked_for(shared_data: Path):
+    videos = list(open_source(shared_data / "action100m" / "examples.parquet", "action100m").videos())
+    assert videos
+    assert all(parse_address(video.remote).youtube_id == video.uid for video in videos)
 
 
 @given(st.text(max_size=60))

@@ -57,7 +57,7 @@ def test_a_span_that_is_named_twice_is_used_once(tmp_path: Path):
 
 def test_a_row_without_an_address_is_an_error(tmp_path: Path):
     with pytest.raises(SourceError, match=r"row 1: column `file` is missing or empty; .* or a `url`"):
-        open_source(table(tmp_path, "url,action\n,Push.\n")).videos()
+        list(open_source(table(tmp_path, "url,action\n,Push.\n")).videos())
 
 
 def test_a_folder_s_table_may_name_videos_that_are_not_in_it(tmp_path: Path):
