@@ -77,7 +77,9 @@ class Acquirer:
             yield video
             return
         address = parse_address(video.remote)
-        if self._has_one_file(address):
+        if not address.is_file and not self._site.knows(address):
+            address = replace(address, is_file=True)
+        if address.is_file:
             with self._hold(address, "full", self._key(address, "")) as fetched:
                 yield _local(video, fetched)
             return
@@ -136,7 +138,7 @@ class Acquirer:
     def _attempt(self, address: Address, quality: Quality, folder: Path) -> Fetched:
         with self._hosts.turn(address.host):
             try:
-                if self._has_one_file(address):
+                if address.is_file:
                     path = self._direct.fetch(address, folder, self._cache.make_room)
                 else:
                     path = self._site.fetch(address, quality, folder, self._cache.make_room)
@@ -167,9 +169,6 @@ class Acquirer:
         ago_s = time.time() - float(noted["when_s"])
         if 0 <= ago_s < _REMEMBERED_S[bool(noted["final"])]:
             raise AcquireError(str(noted["reason"]), str(noted["detail"]), final=bool(noted["final"]))
-
-    def _has_one_file(self, address: Address) -> bool:
-        return address.is_file or not self._site.knows(address)
 
     def _key(self, address: Address, quality: Quality | str) -> str:
         side = {"screen": self._params.screen_height, "full": self._params.full_height}.get(quality)

@@ -59,14 +59,15 @@ class SiteFetcher:
         log = _Log()
         watch = _Watch(self.params, expect)
         try:
-            with self._open(quality, folder, log, watch) as site:
+            with self._open(address, quality, folder, log, watch) as site:
                 info = site.extract_info(address.url, ie_key="Youtube" if address.youtube_id else None)
         except Exception as error:
             raise site_failure(error, tuple(log.warnings)) from error
         return _file_of(info, folder)
 
-    def _open(self, quality: Quality, folder: Path, log: _Log, watch: _Watch) -> Any:
+    def _open(self, address: Address, quality: Quality, folder: Path, log: _Log, watch: _Watch) -> Any:
         from yt_dlp import YoutubeDL
+        from yt_dlp.extractor.youtube import YoutubeIE
 
         from hoiset.builder.acquire.site_transport import transport
 
@@ -74,8 +75,9 @@ class SiteFetcher:
             def build_request_director(bounded, *_: Any) -> Any:  # noqa: N805
                 return super().build_request_director([transport(self.private_hosts)])
 
-        site = Bounded(self._options(quality, folder, log, watch), auto_init=not self.extractors)
-        for extractor in self.extractors:
+        extractors = self.extractors or ((YoutubeIE,) if address.youtube_id else ())  # all of them take long to load
+        site = Bounded(self._options(quality, folder, log, watch), auto_init=not extractors)
+        for extractor in extractors:
             site.add_info_extractor(extractor())
         return site
 
