@@ -81,7 +81,8 @@ class DirectFetcher:
     def _session(self) -> requests.Session:
         session = _Session()
         session.max_redirects = _REDIRECTS
-        session.cookies = self.cookies  # type: ignore[assignment]
+        for cookie in self.cookies:  # into a jar of its own: what servers set goes when the file is here
+            session.cookies.set_cookie(cookie)
         session.auth = _NoCredentials()
         session.headers.update({"User-Agent": f"hoiset/{hoiset.__version__}", "Accept-Encoding": "identity"})
         for scheme in ("http://", "https://"):

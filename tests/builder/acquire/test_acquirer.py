@@ -246,6 +246,13 @@ def test_the_rate_limit_is_kept(web: Web, clip: bytes, acquirer: Make, waits: li
     assert 0.5 < max(waits) <= 1.0
 
 
+def test_what_a_server_sets_is_forgotten(web: Web, clip: bytes, acquirer: Make):
+    one = acquirer()
+    for path in ("/a.mp4", "/b.mp4"):
+        fetched(one, web.on(path, body(clip, Set_Cookie="seen=yes; Path=/")))
+    assert ["Cookie" in headers for _, headers in web.requests] == [False, False]
+
+
 def test_a_user_s_passwords_are_not_offered(
     web: Web, clip: bytes, acquirer: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
