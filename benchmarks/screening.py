@@ -211,7 +211,7 @@ def main() -> int:
     options = parser.parse_args()
     with (options.folder / "videos.csv").open(encoding="utf-8") as lines:
         labels = {row["file"]: row for row in csv.DictReader(lines)}
-    every = open_source(options.folder).videos()
+    every = list(open_source(options.folder).videos())
     videos = [v for v in every if not options.quick or v.uid in QUICK]
     params = ScreenParams()
     wrong, took_s = labelled_decisions(videos, labels, params)
@@ -220,8 +220,10 @@ def main() -> int:
         cache = options.cache or Path(scratch)
         groups = {
             "labelled": [v for v in every if v.uid in STILL][:n],
-            "tuned on": [StudioSource(cache, 1, seed).videos()[0] for seed in TUNED_ON[:n]],
-            "held out": [StudioSource(cache, 1, seed).videos()[0] for seed in HELD_OUT[: 0 if options.quick else None]],
+            "tuned on": [next(StudioSource(cache, 1, seed).videos()) for seed in TUNED_ON[:n]],
+            "held out": [
+                next(StudioSource(cache, 1, seed).videos()) for seed in HELD_OUT[: 0 if options.quick else None]
+            ],
         }
         report = camera_report({name: found for name, found in groups.items() if found}, params)
     result = {

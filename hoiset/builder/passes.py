@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import hoiset
 from hoiset.builder.engine.cache import digest_json
-from hoiset.builder.engine.local import HandlerFactory, run_ordered
+from hoiset.builder.engine.executor import Executor, HandlerFactory
 from hoiset.builder.engine.outcome import Outcome
 from hoiset.builder.engine.state import BuildState
-from hoiset.builder.plan import Plan, Unit
+from hoiset.builder.ledger import Ledger
+from hoiset.builder.plan import Plan, PlannedUnit, Unit
 from hoiset.builder.recipe import Recipe
 from hoiset.builder.records import Candidate, Clip, SourceVideo
 from hoiset.errors import SchemaError
@@ -42,55 +45,100 @@ Progress = Callable[[Step], None]
 
 @dataclass(frozen=True)
 class Judgement:
-    """A video, the digest of its file and what pass 1 says of it."""
+    """What pass 1 says of a video.
 
-    video: SourceVideo
+    Attributes:
+        seq: The video's number in the ledger.
+        uid: The video's.
+        sha256: Of its file.
+        candidates: Its spans.
+    """
+
+    seq: int
+    uid: str
     sha256: str
     candidates: tuple[Candidate, ...]
 
 
 def judge_videos(
-    videos: Sequence[SourceVideo],
+    videos: Iterable[SourceVideo],
     recipe: Recipe,
     state: BuildState,
+    ledger: Ledger,
+    executor: Executor,
     factory: HandlerFactory,
-    workers: int,
     progress: Progress,
-) -> list[Judgement]:
-    """Pass 1 over all videos.
+) -> None:
+    """Pass 1 over all videos; :func:`judgements` then gives the answers.
 
-    Returns:
-        One judgement a video, in their order. A video whose screening raised or crashed has one candidate with gate
-        ``error``; a crash is tried again by the next run, since the machine may have been short of memory.
+    A video whose screening raised or crashed has one candidate with gate ``error``, one that could not be fetched one
+    with gate ``unavailable``. A crash, and a failure to fetch that may pass, are tried again by the next run.
+
+    Args:
+        videos: Consumed once; what is known of them goes into the ledger.
+        recipe: Of the build.
+        state: Of the output directory.
+        ledger: Of this run.
+        executor: What the videos are judged in.
+        factory: For its processes.
+        progress: Called with every video.
 
     Raises:
         HoisetError: No model, no disk space.
     """
-    names = [_screen_name(video, recipe) for video in videos]
-    records = [state.read("screen", name) for name in names]
-    todo = [i for i, record in enumerate(records) if record is None]
-    failed = sum(not _any_passed(record) for record in records if record is not None)
-    progress(Step("screen", len(videos) - len(todo), len(videos), failed))
-    with closing(run_ordered(factory, (videos[i] for i in todo), workers)) as outcomes:
-        for done, (i, outcome) in enumerate(zip(todo, outcomes, strict=True), start=len(videos) - len(todo) + 1):
-            record = _screen_record(videos[i], outcome)
-            if outcome.reason != "worker_crashed":
-                state.write("screen", names[i], record)
-            records[i] = record
-            failed += not _any_passed(record)
-            progress(Step("screen", done, len(videos), failed))
-    return [_judgement(video, record) for video, record in zip(videos, records, strict=True) if record is not None]
+    log = state.log("screen")
+    ledger.remember(log)
+    ledger.add_videos((_screen_name(video, recipe), video) for video in videos)
+    total, done, failed = ledger.count_videos(), 0, 0
+    for _, _, record in ledger.judged():
+        done, failed = done + 1, failed + (not _any_passed(record))
+    progress(Step("screen", done, total, failed))
+    handed_out: deque[tuple[int, str, SourceVideo]] = deque()
+
+    def tasks() -> Iterator[SourceVideo]:
+        for item in ledger.unjudged():
+            handed_out.append(item)
+            yield item[2]
+
+    try:
+        with closing(executor.run(factory, tasks())) as outcomes:
+            for outcome in outcomes:
+                seq, name, video = handed_out.popleft()
+                record = {"name": name, **_screen_record(video, outcome)}
+                if outcome.reason != "worker_crashed" and not outcome.transient:
+                    log.append(record)
+                ledger.judge(seq, record)
+                done, failed = done + 1, failed + (not _any_passed(record))
+                progress(Step("screen", done, total, failed))
+    finally:
+        log.flush()
+
+
+def judgements(ledger: Ledger) -> Iterator[Judgement]:
+    """What pass 1 made of every video of the ledger, ordered by uid, then as in the source."""
+    for seq, uid, record in ledger.judged():
+        candidates = []
+        for row in record["candidates"]:
+            measured = {name: math.nan if value is None else value for name, value in row["measured"].items()}
+            candidates.append(Candidate(**{**row, "measured": measured}))
+        yield Judgement(seq, uid, record["sha256"], tuple(candidates))
 
 
 def _screen_name(video: SourceVideo, recipe: Recipe) -> str:
     """Digest of what pass 1 depends on; size and time of the file stand for its bytes, which are too many to read."""
-    try:
-        stat = video.path.stat()
-        file = [stat.st_size, stat.st_mtime_ns]
-    except OSError:
-        file = []
-    spec = [video.uid, str(video.path), video.start_s, video.end_s, video.problem, file]
+    if video.remote:
+        place, file = video.remote, []
+    else:
+        place, file = str(video.path), _stamp(video.path)
+    spec = [video.uid, place, video.start_s, video.end_s, video.problem, file]
     return digest_json([hoiset.__version__, recipe.screen.model_dump(mode="json"), recipe.profile, spec])
+
+
+def _stamp(path: Path) -> list[int]:
+    with suppress(OSError):
+        stat = path.stat()
+        return [stat.st_size, stat.st_mtime_ns]
+    return []
 
 
 def _screen_record(video: SourceVideo, outcome: Outcome) -> dict[str, Any]:
@@ -98,8 +146,9 @@ def _screen_record(video: SourceVideo, outcome: Outcome) -> dict[str, Any]:
         candidates, sha256 = outcome.value.candidates, outcome.value.sha256
     else:
         start_s = video.start_s or 0.0
+        gate = "unavailable" if outcome.kind == "AcquireError" else "error"
         detail = f"{outcome.reason}: {outcome.detail}"
-        candidates, sha256 = (Candidate(video.uid, 0, start_s, video.end_s or start_s, "error", detail),), ""
+        candidates, sha256 = (Candidate(video.uid, 0, start_s, video.end_s or start_s, gate, detail),), ""
     rows = [asdict(replace(c, measured=_finite(c.measured))) for c in candidates]
     return {"uid": video.uid, "sha256": sha256, "candidates": rows}
 
@@ -112,59 +161,49 @@ def _any_passed(record: dict[str, Any]) -> bool:
     return any(row["gate"] == "ok" for row in record["candidates"])
 
 
-def _judgement(video: SourceVideo, record: dict[str, Any]) -> Judgement:
-    candidates = []
-    for row in record["candidates"]:
-        measured = {name: math.nan if value is None else value for name, value in row["measured"].items()}
-        candidates.append(Candidate(**{**row, "measured": measured}))
-    return Judgement(video, record["sha256"], tuple(candidates))
-
-
 def build_units(
     plan: Plan,
-    digests: dict[str, str],
     recipe: Recipe,
     state: BuildState,
+    executor: Executor,
     factory: HandlerFactory,
-    workers: int,
     progress: Progress,
-) -> list[dict[str, Any]]:
-    """Pass 2 over all units.
+) -> None:
+    """Pass 2 over all units; :meth:`Plan.records` then gives what became of them.
 
     Args:
         plan: What to build.
-        digests: Source video's uid -> sha256 of its file.
         recipe: Of the build.
         state: Of the output directory.
-        factory: For the worker processes.
-        workers: How many.
+        executor: What the clips are made in.
+        factory: For its processes.
         progress: Called after every clip.
-
-    Returns:
-        The units' records, in the order of the plan.
 
     Raises:
         HoisetError: No model, no disk space; finished units stay finished.
     """
-    names = {unit.name: _unit_digest(unit, digests, recipe) for unit in plan.units}
-    records = {unit.name: _finished(state, unit, names[unit.name]) for unit in plan.units}
-    todo = [unit for unit in plan.units if records[unit.name] is None]
-    rows = [row for record in records.values() if record is not None for row in record["clips"]]
-    done, failed = len(rows), sum(row["status"] != "ok" for row in rows)
-    progress(Step("reconstruct", done, len(plan.clips), failed))
+    total, done, failed = plan.n_clips, 0, 0
+    for planned in plan.units():
+        digest = _unit_digest(planned, recipe)
+        record = _finished(state, planned.unit, digest)
+        plan.finish(planned.unit, digest, record)
+        rows = record["clips"] if record is not None else []
+        done, failed = done + len(rows), failed + sum(row["status"] != "ok" for row in rows)
+    state.write("plan", "plan", {"units": list(plan.outline())})
+    progress(Step("reconstruct", done, total, failed))
 
     def count(status: str) -> None:
         nonlocal done, failed
         done, failed = done + 1, failed + (status != "ok")
-        progress(Step("reconstruct", done, len(plan.clips), failed))
+        progress(Step("reconstruct", done, total, failed))
 
-    clips = (clip for unit in todo for clip in unit.clips)
-    with closing(run_ordered(factory, clips, workers)) as outcomes:
-        for unit in todo:
-            record = {**_build_unit(unit, outcomes, recipe, state, count), "digest": names[unit.name]}
-            state.write("units", unit.name, record)
-            records[unit.name] = record
-    return [record for record in records.values() if record is not None]
+    clips = (clip for planned in plan.units(unfinished=True) for clip in planned.unit.clips)
+    with closing(executor.run(factory, clips)) as outcomes:
+        for planned in plan.units(unfinished=True):
+            digest = _unit_digest(planned, recipe)
+            record = {**_build_unit(planned.unit, outcomes, recipe, state, count), "digest": digest}
+            state.write("units", planned.unit.name, record)
+            plan.finish(planned.unit, digest, record)
 
 
 def _build_unit(
@@ -172,6 +211,7 @@ def _build_unit(
 ) -> dict[str, Any]:
     """Write one unit's shards from the next outcomes; holds one sample at a time."""
     statuses: list[dict[str, Any]] = []
+    to_repeat = 0
     backends: dict[str, dict[str, str]] = {}
     with UnitWriter(state.out, recipe.name, unit.partition, unit.number, recipe.layers) as writer:
         # in this order: zip takes from the clips first, and so no outcome too many
@@ -183,6 +223,7 @@ def _build_unit(
                     backends |= {b["name"]: b for b in outcome.value.backends}
                 except SchemaError as error:
                     status, detail = "schema_error", str(error)
+            to_repeat += outcome.transient
             statuses.append(_status_row(clip, status, detail))
             count(status)
     return {
@@ -191,6 +232,7 @@ def _build_unit(
         "rows": list(writer.rows),
         "clips": statuses,
         "backends": list(backends.values()),
+        "transient": to_repeat,
     }
 
 
@@ -206,22 +248,20 @@ def _status_row(clip: Clip, status: str, detail: str) -> dict[str, Any]:
     }
 
 
-def _unit_digest(unit: Unit, digests: dict[str, str], recipe: Recipe) -> str:
+def _unit_digest(planned: PlannedUnit, recipe: Recipe) -> str:
     """Digest of everything that a unit's bytes depend on."""
     clips = []
-    for clip in unit.clips:
+    for clip, sha256 in zip(planned.unit.clips, planned.digests, strict=True):
         said = {name: value for name, value in asdict(clip.video).items() if name != "path"}
-        clips.append([clip.key, clip.partition, clip.start_s, clip.end_s, said, digests[clip.video.uid]])
-    return digest_json([hoiset.__version__, recipe.digest, unit.name, clips])
+        clips.append([clip.key, clip.partition, clip.start_s, clip.end_s, said, sha256])
+    return digest_json([hoiset.__version__, recipe.digest, planned.unit.name, clips])
 
 
 def _finished(state: BuildState, unit: Unit, digest: str) -> dict[str, Any] | None:
     """The record of a unit that need not be built again."""
     record = state.read("units", unit.name)
-    if record is None or record.get("digest") != digest:
+    if record is None or record.get("digest") != digest or record.get("transient"):
         return None
-    for shard in record["shards"]:
-        path = state.out / shard["path"]
-        if not path.is_file() or path.stat().st_size != shard["bytes"]:
-            return None
+    if any(state.storage.size(shard["path"]) != shard["bytes"] for shard in record["shards"]):
+        return None
     return record

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from hoiset.builder.engine.local import default_workers
+from hoiset.builder.engine.executor import Executor
+from hoiset.builder.engine.options import EngineOptions
 from hoiset.builder.engine.state import BuildState
-from hoiset.builder.passes import Judgement, Progress, Step, build_units, judge_videos
-from hoiset.builder.plan import Plan, make_plan
+from hoiset.builder.ledger import Ledger
+from hoiset.builder.passes import Progress, Step, build_units, judge_videos, judgements
+from hoiset.builder.plan import Plan
 from hoiset.builder.recipe import Recipe, load_recipe
 from hoiset.builder.records import SourceVideo
 from hoiset.builder.sources import open_source
 from hoiset.builder.stages import Stages, handler_factory
+from hoiset.builder.tables import STATUS_SCHEMA, write_candidates
 from hoiset.cards.finish import finish_version
 from hoiset.errors import DatasetError, RecipeError
-from hoiset.shards.atomic import write_atomic
+from hoiset.shards.tables import write_rows
 from hoiset.shards.writer import ShardRecord
 
 CANDIDATES_FILE = "screen/candidates.parquet"
@@ -64,14 +63,15 @@ def screen(
     limit: int | None = None,
     progress: Progress | None = None,
     stages: Stages | None = None,
+    engine: EngineOptions | None = None,
 ) -> BuildReport:
     """Pass 1 alone: judge every video and write ``screen/candidates.parquet``; a later build goes on from there.
 
     Args and errors as :func:`build`.
     """
-    job = _Job.open(split, source, out, workers, limit, progress, stages, cache=True)
-    with job.state.hold(job.recipe.to_json(), job.recipe.digest):
-        return job.report(job.screen(), [])
+    job = _Job.open(split, source, out, workers, limit, progress, stages, cache=True, engine=engine)
+    with job.state.hold(job.recipe.to_json(), job.recipe.digest), Ledger.open() as ledger:
+        return job.report(job.screen(ledger), {}, {})
 
 
 def build(
@@ -84,6 +84,7 @@ def build(
     progress: Progress | None = None,
     stages: Stages | None = None,
     cache: bool | Path = True,
+    engine: EngineOptions | None = None,
 ) -> BuildReport:
     """Build a version, or go on where a build of the same recipe was stopped.
 
@@ -101,6 +102,7 @@ def build(
         stages: What to run instead of the package's own passes.
         cache: Whether to keep the stages' results, so that a changed recipe re-runs only what depends on the change;
             a directory keeps them there, for several builds of the same videos.
+        engine: What runs the passes, and how; processes of this machine by default.
 
     Raises:
         RecipeError: Unknown or malformed recipe, no source given, or ``out`` belongs to another recipe.
@@ -108,35 +110,22 @@ def build(
         DatasetError: ``out`` cannot be written to (run again to go on), or no clip could be made at all.
         BackendUnavailable: A model cannot be started.
     """
-    job = _Job.open(split, source, out, workers, limit, progress, stages, cache=cache)
-    with job.state.hold(job.recipe.to_json(), job.recipe.digest):
-        judged = job.screen()
-        pairs = [(j.video, candidate) for j in judged for candidate in j.candidates]
-        plan = make_plan(pairs, job.recipe.partitions.model_dump(), job.recipe.clips_per_shard)
-        job.state.write("plan", "plan", {"units": {u.name: [clip.key for clip in u.clips] for u in plan.units}})
-        units = job.reconstruct(plan, {j.video.uid: j.sha256 for j in judged})
-        _sweep(job.state, job.recipe.name, units)
-        statuses = [row for unit in units for row in unit["clips"]]
-        _write_table(job.state.out / STATUS_FILE, statuses, _STATUS_SCHEMA)
-        report = job.report(judged, statuses)
-        if not any(row["status"] == "ok" for row in statuses):
-            raise DatasetError(_nothing_made(report))
-        finish_version(
-            job.state.out,
-            job.recipe.name,
-            shards=[ShardRecord.from_json(shard) for unit in units for shard in unit["shards"]],
-            rows=[row for unit in units for row in unit["rows"]],
-            recipe=job.recipe.to_json(),
-            backends={b["name"]: b for unit in units for b in unit["backends"]}.values(),
-        )
-        return report
+    job = _Job.open(split, source, out, workers, limit, progress, stages, cache=cache, engine=engine)
+    with job.state.hold(job.recipe.to_json(), job.recipe.digest), Ledger.open() as ledger:
+        plan = Plan(ledger, job.recipe.partitions.model_dump(), job.recipe.clips_per_shard)
+        screened = job.screen(ledger, plan)
+        plan.cut()
+        factory = handler_factory(job.recipe, job.stages, job.cache)
+        build_units(plan, job.recipe, job.state, job.executor, factory, job.progress)
+        return job.finish(plan, screened)
 
 
-_STATUS_SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("key", "uid", "partition")]
-    + [(name, pa.float64()) for name in ("start_s", "end_s")]
-    + [(name, pa.string()) for name in ("status", "detail")]
-)
+@dataclass(frozen=True)
+class _Screened:
+    """What pass 1 found."""
+
+    videos: int
+    gates: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -144,9 +133,9 @@ class _Job:
     """One run with everything resolved."""
 
     recipe: Recipe
-    videos: tuple[SourceVideo, ...]
+    videos: Iterator[SourceVideo]
     state: BuildState
-    workers: int
+    executor: Executor
     progress: Progress
     stages: Stages
     cache: Path | None
@@ -162,37 +151,72 @@ class _Job:
         stages: Stages | None,
         *,
         cache: bool | Path,
+        engine: EngineOptions | None,
     ) -> _Job:
         recipe = split if isinstance(split, Recipe) else load_recipe(split)
-        state = BuildState(Path(out))
+        options = engine or EngineOptions()
+        state = BuildState(Path(out), options.flush_s)
         return _Job(
             recipe,
             _videos(recipe, source, limit),
             state,
-            default_workers() if workers is None else workers,
+            options.executor(workers),
             progress or _silent,
             stages or Stages(),
             cache if isinstance(cache, Path) else state.cache if cache else None,
         )
 
-    def screen(self) -> list[Judgement]:
+    def screen(self, ledger: Ledger, plan: Plan | None = None) -> _Screened:
+        """Pass 1, its table, and the clips of the plan."""
         factory = handler_factory(self.recipe, self.stages, self.cache)
-        judged = judge_videos(self.videos, self.recipe, self.state, factory, self.workers, self.progress)
-        _write_candidates(self.state.out / CANDIDATES_FILE, judged)
-        return judged
+        judge_videos(self.videos, self.recipe, self.state, ledger, self.executor, factory, self.progress)
+        gates: Counter[str] = Counter()
+        measures: set[str] = set()
+        with ledger.bulk():
+            for judged in judgements(ledger):
+                gates.update(c.gate for c in judged.candidates)
+                measures.update(name for c in judged.candidates for name in c.measured)
+                if plan is not None:
+                    plan.add(judged.seq, judged.uid, judged.candidates, judged.sha256)
+        write_candidates(self.state.out / CANDIDATES_FILE, judgements(ledger), sorted(measures))
+        return _Screened(ledger.count_videos(), dict(sorted(gates.items())))
 
-    def reconstruct(self, plan: Plan, digests: dict[str, str]) -> list[dict[str, Any]]:
-        factory = handler_factory(self.recipe, self.stages, self.cache)
-        return build_units(plan, digests, self.recipe, self.state, factory, self.workers, self.progress)
+    def finish(self, plan: Plan, screened: _Screened) -> BuildReport:
+        """Tables, index, manifest and card, from the units' records."""
+        out, name = self.state.out, self.recipe.name
+        _sweep(self.state, name, plan)
+        statuses: Counter[str] = Counter()
+        clips: Counter[str] = Counter()
 
-    def report(self, judged: Sequence[Judgement], statuses: Sequence[dict[str, Any]]) -> BuildReport:
+        def rows() -> Iterator[dict[str, Any]]:
+            for row in (row for record in plan.records() for row in record["clips"]):
+                statuses[row["status"]] += 1
+                clips[row["partition"]] += row["status"] == "ok"
+                yield row
+
+        write_rows(out / STATUS_FILE, rows(), STATUS_SCHEMA)
+        report = self.report(screened, statuses, +clips)
+        if not statuses["ok"]:
+            raise DatasetError(_nothing_made(report))
+        finish_version(
+            out,
+            name,
+            shards=(ShardRecord.from_json(shard) for record in plan.records() for shard in record["shards"]),
+            rows=plan.index_rows(),
+            recipe=self.recipe.to_json(),
+            backends={b["name"]: b for record in plan.records() for b in record["backends"]}.values(),
+            ordered=True,
+        )
+        return report
+
+    def report(self, screened: _Screened, statuses: Mapping[str, int], clips: Mapping[str, int]) -> BuildReport:
         return BuildReport(
             root=str(self.state.out),
             version=self.recipe.name,
-            videos=len(self.videos),
-            gates=dict(sorted(Counter(c.gate for j in judged for c in j.candidates).items())),
-            statuses=dict(sorted(Counter(row["status"] for row in statuses).items())),
-            clips=dict(Counter(row["partition"] for row in statuses if row["status"] == "ok")),
+            videos=screened.videos,
+            gates=screened.gates,
+            statuses=dict(sorted(statuses.items())),
+            clips=dict(clips),
         )
 
 
@@ -200,40 +224,21 @@ def _silent(_: Step) -> None:
     pass
 
 
-def _videos(recipe: Recipe, source: str | Path | None, limit: int | None) -> tuple[SourceVideo, ...]:
+def _videos(recipe: Recipe, source: str | Path | None, limit: int | None) -> Iterator[SourceVideo]:
+    """The source's videos; the first is asked for at once, so that a source without any says so before all else."""
     if recipe.source.reads is not None and source is None:
         raise RecipeError(f"recipe {recipe.name!r} reads {recipe.source.reads}, found none; give it with --source")
-    videos = open_source(source or "", recipe.source.kind, **recipe.source.arguments()).videos()
-    return tuple(islice(videos, limit))
+    videos = iter(open_source(source or "", recipe.source.kind, **recipe.source.arguments()).videos())
+    return islice(chain(list(islice(videos, 1)), videos), limit)
 
 
-def _sweep(state: BuildState, version: str, units: Sequence[dict[str, Any]]) -> None:
+def _sweep(state: BuildState, version: str, plan: Plan) -> None:
     """Remove shards and records of units that no longer are in the plan."""
-    kept = {shard["path"] for unit in units for shard in unit["shards"]}
-    for path in sorted((state.out / "data" / version).rglob("*.tar")):
-        if path.relative_to(state.out).as_posix() not in kept:
-            path.unlink()
-    for name in set(state.names("units")) - {unit["unit"] for unit in units}:
+    kept = {shard["path"] for record in plan.records() for shard in record["shards"]}
+    for name in set(state.storage.names(f"data/{version}", ".tar")) - kept:
+        state.storage.remove(name)
+    for name in set(state.names("units")) - {unit["unit"] for unit in plan.outline()}:
         state.remove("units", name)
-
-
-def _write_candidates(path: Path, judged: Sequence[Judgement]) -> None:
-    """One row a span, with one column for every value that a gate looked at."""
-    candidates = sorted((c for j in judged for c in j.candidates), key=lambda c: (c.uid, c.start_s, c.segment))
-    measures = sorted({name for c in candidates for name in c.measured})
-    schema = pa.schema(
-        [("uid", pa.string()), ("segment", pa.int32()), ("start_s", pa.float64()), ("end_s", pa.float64())]
-        + [("gate", pa.string()), ("detail", pa.string())]
-        + [(name, pa.float64()) for name in measures]
-    )
-    rows = [{**{k: v for k, v in asdict(c).items() if k != "measured"}, **c.measured} for c in candidates]
-    _write_table(path, rows, schema)
-
-
-def _write_table(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), buffer)
-    write_atomic(path, buffer.getvalue())
 
 
 def _nothing_made(report: BuildReport) -> str:

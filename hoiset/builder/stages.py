@@ -12,7 +12,7 @@ from typing import Any
 import hoiset
 from hoiset.builder.acquire import AcquireParams, Acquirer
 from hoiset.builder.engine.cache import StageCache, digest_file
-from hoiset.builder.engine.local import Handler, HandlerFactory
+from hoiset.builder.engine.executor import Handler, HandlerFactory
 from hoiset.builder.oracle import Oracle
 from hoiset.builder.recipe import Recipe
 from hoiset.builder.reconstruct.backends.base import HandDetector

@@ -49,12 +49,12 @@ def read_status(out: str | Path) -> BuildStatus:
     """
     state = BuildState(Path(out))
     version = state.recipe()["name"]
-    plan = (state.read("plan", "plan") or {"units": {}})["units"]
+    plan = (state.read("plan", "plan") or {"units": []})["units"]
     rows = []
     done = 0
-    for name in plan:
-        record = state.read("units", name)
-        if record is not None and [row["key"] for row in record["clips"]] == plan[name]:
+    for unit in plan:
+        record = state.read("units", unit["unit"])
+        if record is not None and record.get("digest") == unit["digest"]:
             done += 1
             rows += record["clips"]
     failures = tuple(
@@ -63,10 +63,10 @@ def read_status(out: str | Path) -> BuildStatus:
     return BuildStatus(
         root=str(out),
         version=version,
-        screened=len(state.names("screen")),
+        screened=len(state.log("screen")),
         units=len(plan),
         units_done=done,
-        clips=sum(len(keys) for keys in plan.values()),
+        clips=sum(unit["clips"] for unit in plan),
         statuses=dict(sorted(Counter(row["status"] for row in rows).items())),
         failures=failures,
         finished=bool(plan) and done == len(plan) and (state.out / "manifest" / f"{version}.json").is_file(),

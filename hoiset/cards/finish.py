@@ -21,18 +21,20 @@ def finish_version(
     rows: Iterable[Mapping[str, Any]],
     recipe: Mapping[str, Any],
     backends: Iterable[Mapping[str, Any]] = (),
+    ordered: bool = False,
 ) -> None:
     """Write everything of a version that is not a shard; may be called again after a kill, with the same result.
 
     Args:
         root: Dataset root.
         version: Name of the version (the recipe's).
-        shards: :attr:`UnitWriter.records` of all units.
+        shards: :attr:`UnitWriter.records` of all units; consumed lazily.
         rows: :attr:`UnitWriter.rows` of all units.
         recipe: The recipe as plain JSON types.
         backends: See :func:`hoiset.shards.manifest.write_manifest`.
+        ordered: See :func:`hoiset.shards.index.write_index`.
     """
-    write_index(root, version, rows)
+    write_index(root, version, rows, ordered=ordered)
     write_figures(root, version)
     write_manifest(root, version, shards, recipe=recipe, backends=backends)
     write_card(root, version)

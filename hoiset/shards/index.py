@@ -7,9 +7,7 @@ and changes no type, and a version from which a layer was left out simply lacks 
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hoiset.errors import DatasetError, SchemaError
-from hoiset.shards.atomic import write_atomic
 from hoiset.shards.codec import plain
 from hoiset.shards.schema import CLIP_FIELDS, ObjectState, Sample
+from hoiset.shards.tables import write_rows
 
 
 def _quality_columns() -> dict[str, str]:
@@ -99,37 +97,42 @@ def _grasps(state: np.ndarray) -> list[str]:
     return [name for name, there in (("left", left), ("right", right), ("both", both)) if there]
 
 
-def write_index(root: Path, version: str, rows: Iterable[Mapping[str, Any]]) -> Path:
+def write_index(root: Path, version: str, rows: Iterable[Mapping[str, Any]], *, ordered: bool = False) -> Path:
     """Write ``index/<version>.parquet``.
 
     Args:
         root: Dataset root.
         version: Name of the version.
         rows: :attr:`UnitWriter.rows` of all units, in any order; equal rows give equal bytes.
+        ordered: Whether the rows come ordered by key; then they are consumed lazily, as many as a row group at a time.
 
     Returns:
         The file.
 
     Raises:
-        SchemaError: Two rows have one key, or a row has other columns than the index.
+        SchemaError: Two rows have one key, a row has other columns than the index, or the order is not as promised.
         DatasetError: The disk refuses.
     """
     schema = index_schema()
-    ordered = sorted(rows, key=lambda row: row["key"])
-    for a, b in pairwise(ordered):
-        if a["key"] == b["key"]:
-            raise SchemaError(f"index: found the key {a['key']!r} twice, expected unique keys")
-    for row in ordered:
-        if set(row) != set(schema.names):
-            odd = ", ".join(sorted(set(row) ^ set(schema.names)))
-            raise SchemaError(
-                f"index: found a row of {row['key']!r} that differs in {odd}, expected the index's columns"
-            )
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([dict(r) for r in ordered], schema=schema), buffer, compression="zstd")
     path = Path(root) / index_path(version)
-    write_atomic(path, buffer.getvalue())
+    in_order = rows if ordered else sorted(rows, key=lambda row: row["key"])
+    write_rows(path, _checked(in_order, schema.names), schema, compression="zstd")
     return path
+
+
+def _checked(rows: Iterable[Mapping[str, Any]], names: list[str]) -> Iterator[Mapping[str, Any]]:
+    last = ""
+    for row in rows:
+        key = row["key"]
+        if key == last:
+            raise SchemaError(f"index: found the key {key!r} twice, expected unique keys")
+        if key < last:
+            raise SchemaError(f"index: found the key {key!r} after {last!r}, expected rows ordered by key")
+        if set(row) != set(names):
+            odd = ", ".join(sorted(set(row) ^ set(names)))
+            raise SchemaError(f"index: found a row of {key!r} that differs in {odd}, expected the index's columns")
+        last = key
+        yield row
 
 
 def read_index(root: Path, version: str, columns: list[str] | None = None) -> pa.Table:

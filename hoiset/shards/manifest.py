@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def write_manifest(
     Args:
         root: Dataset root.
         version: Name of the version (the recipe's).
-        shards: All shards of the version.
+        shards: All shards of the version; consumed lazily.
         recipe: The recipe as plain JSON types; ``recipe["verify"]["reprojection_share"]`` bounds ``hoiset verify``.
         backends: One mapping a backend: ``name``, ``version``, ``weights`` (digest or ``""``), and what else is known.
 
@@ -45,11 +46,10 @@ def write_manifest(
         DatasetError: The index is not there, or the disk refuses.
     """
     root = Path(root)
-    shards = sorted(shards, key=lambda s: s.path)
     others = [index_path(version), *figure_paths(root, version)]
     files = [
-        *({"path": s.path, "bytes": s.bytes, "sha256": s.sha256, "samples": len(s.keys), "layer": s.layer,
-           "partition": s.partition} for s in shards),
+        *sorted(({"path": s.path, "bytes": s.bytes, "sha256": s.sha256, "samples": len(s.keys), "layer": s.layer,
+                  "partition": s.partition} for s in shards), key=itemgetter("path")),
         *({"path": p, **digest(root / p), "samples": None, "layer": None, "partition": None} for p in others),
     ]  # fmt: skip
     manifest = {

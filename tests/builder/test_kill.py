@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from hoiset.builder.engine.options import EngineOptions
+from hoiset.builder.engine.state import BuildState
 from hoiset.builder.run import build
 from hoiset.shards.verify import verify_dataset
 from tests.builder.fakes import RECIPE, STAGES, dataset_bytes, make_source
@@ -22,10 +24,12 @@ REPO = Path(__file__).parents[2]
 
 
 def run(source: Path, out: Path, workers: int) -> None:
-    build(RECIPE, source, out, workers=workers, stages=STAGES)
+    build(RECIPE, source, out, workers=workers, stages=STAGES, engine=EngineOptions(flush_s=0))
 
 
 def records(out: Path, kind: str) -> int:
+    if kind == "screen":
+        return len(BuildState(out).log("screen"))
     return len(list((out / ".hoiset" / kind).glob("*.json")))
 
 

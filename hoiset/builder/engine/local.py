@@ -7,27 +7,19 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from hoiset.builder.engine.executor import Handler, HandlerFactory, Here, Pool
 from hoiset.builder.engine.outcome import Outcome, failure, run_guarded
 from hoiset.errors import HoisetError
-
-Handler = Callable[[Any], Any]
-"""What a worker process does with a task."""
-
-HandlerFactory = Callable[[], AbstractContextManager[Handler]]
-"""Opened once per worker process, for models that are slow to load; importable by name, so that it can be sent."""
 
 # Results must not depend on the machine: dense inverse search and OpenMP sums change with the number of threads.
 _THREAD_VARIABLES = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 OPENCV_THREADS = 2
-_LIVES = 2
 _READY = "ready"
 _STILLBORN = (
     "a worker process ended with exit code {code} before it began; a script that builds needs "
@@ -44,35 +36,33 @@ def default_workers() -> int:
 
 
 def run_ordered(make: HandlerFactory, tasks: Iterable[Any], workers: int) -> Generator[Outcome, None, None]:
-    """Run tasks and yield their outcomes in the order of the tasks.
+    """Run tasks and yield their outcomes in the order of the tasks; see :meth:`Executor.run`.
 
     Args:
-        make: Gives the handler; opened when a process gets its first task.
-        tasks: Picklable; consumed at most ``2 * workers`` ahead of what was yielded, so that few results are held.
+        make: Gives the handler.
+        tasks: What to run.
         workers: Processes; 0 runs everything in this one (no protection against crashes).
-
-    Yields:
-        One outcome a task. A task during which its process died is tried once more in a new one, then it has failed.
-
-    Raises:
-        HoisetError: A failure that no other task would escape: no model, no disk space.
     """
-    if workers < 0:
-        raise ValueError(f"found {workers} workers, expected 0 or more")
-    outcomes = _run_here(make, tasks) if workers == 0 else _Pool(make, workers).run(tasks)
-    with contextlib.closing(outcomes):
-        for outcome in outcomes:
-            if outcome.fatal:
-                raise outcome.error()
-            yield outcome
+    return LocalExecutor(workers).run(make, tasks)
 
 
-def _run_here(make: HandlerFactory, tasks: Iterable[Any]) -> Generator[Outcome, None, None]:
-    with contextlib.ExitStack() as stack:
-        handler: Handler | None = None
-        for task in tasks:
-            handler = handler or stack.enter_context(make())
-            yield run_guarded(handler, task)
+@dataclass(frozen=True)
+class LocalExecutor:
+    """Processes of this machine.
+
+    Attributes:
+        workers: How many; 0 runs everything in this one (no protection against crashes).
+    """
+
+    workers: int
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise ValueError(f"found {self.workers} workers, expected 0 or more")
+
+    def run(self, make: HandlerFactory, tasks: Iterable[Any]) -> Generator[Outcome, None, None]:
+        """See :meth:`Executor.run`."""
+        return Here().run(make, tasks) if self.workers == 0 else _ProcessPool(make, self.workers).run(tasks)
 
 
 @dataclass
@@ -83,37 +73,10 @@ class _Worker:
     ready: bool = False  # whether it has got as far as our own code
 
 
-class _Pool:
-    def __init__(self, make: HandlerFactory, workers: int) -> None:
-        self._make, self._size = make, workers
+class _ProcessPool(Pool):
+    def __init__(self, make: HandlerFactory, size: int) -> None:
+        super().__init__(make, size)
         self._workers: list[_Worker] = []
-        self._tasks: dict[int, Any] = {}
-        self._lives: dict[int, int] = {}
-        self._waiting: deque[int] = deque()
-
-    def run(self, tasks: Iterable[Any]) -> Generator[Outcome, None, None]:
-        source = enumerate(tasks)
-        done: dict[int, Outcome] = {}
-        next_out, exhausted = 0, False
-        try:
-            while True:
-                while not exhausted and len(self._tasks) + len(done) < 2 * self._size:
-                    index, task = next(source, (-1, None))
-                    exhausted = index < 0
-                    if not exhausted:
-                        self._tasks[index], self._lives[index] = task, _LIVES
-                        self._waiting.append(index)
-                self._hand_out()
-                while next_out in done:
-                    yield done.pop(next_out)
-                    next_out += 1
-                if exhausted and not self._tasks:
-                    return
-                for index, outcome in self._collect() if self._tasks else ():
-                    done[index] = outcome
-                    del self._tasks[index], self._lives[index]
-        finally:
-            self._stop()
 
     def _hand_out(self) -> None:
         idle = [worker for worker in self._workers if worker.index < 0]
@@ -164,12 +127,8 @@ class _Pool:
         if not worker.ready:
             yield index, Outcome(reason="build_error", detail=_STILLBORN.format(code=code), fatal=True)
             return
-        self._lives[index] -= 1
-        if self._lives[index]:
-            self._waiting.appendleft(index)
-        else:
-            how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
-            yield index, Outcome(reason="worker_crashed", detail=f"the worker process died twice, last {how}")
+        how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
+        yield from self._lose_life(index, how)
 
     def _stop(self) -> None:
         for worker in self._workers:

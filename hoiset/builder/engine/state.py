@@ -1,7 +1,8 @@
-"""What a build has done so far, in ``<out>/.hoiset``: small JSON files that are whole or not there.
+"""What a build has done so far, in ``<out>/.hoiset``: JSON files that are whole or not there.
 
-``recipe.json`` says whose directory it is; ``screen/`` holds what pass 1 made of each video, ``units/`` one record a
-finished unit, ``cache/`` the stages' results; ``lock`` is held while a build runs.
+``recipe.json`` says whose directory it is; ``screen/`` holds what pass 1 made of the videos, some hundred to a file,
+``plan/`` the units to build, ``units/`` one record a finished unit, ``cache/`` the stages' results; ``lock`` is held
+while a build runs.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hoiset.builder.engine.log import FLUSH_S, RecordLog
 from hoiset.errors import DatasetError, RecipeError
 from hoiset.shards.atomic import write_atomic
 from hoiset.shards.codec import canonical_json
+from hoiset.shards.storage import Storage
 
 _NOT_OURS_TO_JUDGE = {".hoiset", "lost+found"}
 
@@ -28,9 +31,16 @@ class BuildState:
 
     Attributes:
         out: The dataset's root.
+        flush_s: Longest time that a finished video's record waits to be written while others come, s.
     """
 
     out: Path
+    flush_s: float = FLUSH_S
+
+    @property
+    def storage(self) -> Storage:
+        """Where everything is kept."""
+        return Storage.at(self.out)
 
     @property
     def root(self) -> Path:
@@ -115,7 +125,7 @@ class BuildState:
         return recipe
 
     def read(self, kind: str, name: str) -> dict[str, Any] | None:
-        """A record, or ``None``: ``kind`` is ``screen``, ``units`` or ``plan``."""
+        """A record, or ``None``: ``kind`` is ``units`` or ``plan``."""
         return _read(self.root / kind / f"{name}.json")
 
     def write(self, kind: str, name: str, record: dict[str, Any]) -> None:
@@ -125,6 +135,10 @@ class BuildState:
     def remove(self, kind: str, name: str) -> None:
         """Forget a record."""
         (self.root / kind / f"{name}.json").unlink(missing_ok=True)
+
+    def log(self, kind: str) -> RecordLog:
+        """The records that are kept some hundred to a file: ``kind`` is ``screen``."""
+        return RecordLog(self.storage, f".hoiset/{kind}", flush_s=self.flush_s)
 
     def names(self, kind: str) -> list[str]:
         """Names of all records of a kind."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,8 +19,10 @@ class Source(Protocol):
 
     name: str
 
-    def videos(self) -> Iterable[SourceVideo]:
-        """Every video, ordered by uid and start, the unusable ones with a ``problem``: nothing is left out in silence.
+    def videos(self) -> Iterator[SourceVideo]:
+        """Every video, the unusable ones with a ``problem``: nothing is left out in silence.
+
+        Ordered by uid, start and end; a source of any size should yield them as it reads them.
 
         Raises:
             SourceError: The source as a whole cannot be listed.

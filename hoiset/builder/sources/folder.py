@@ -34,12 +34,12 @@ class FolderSource:
         if not self._root.exists():
             raise SourceError(f"no such directory or file: {self._root}; expected a directory of videos")
 
-    def videos(self) -> list[SourceVideo]:
+    def videos(self) -> Iterator[SourceVideo]:
         """See :meth:`hoiset.builder.sources.base.Source.videos`."""
         if not self._root.is_dir():
             if self._root.suffix.lower() not in VIDEO_SUFFIXES:
                 raise SourceError(f"{self._root} is not a video; expected a directory or one of {_suffixes()}")
-            return [SourceVideo(printable_uid(self._root.name), self._root.resolve())]
+            return iter([SourceVideo(printable_uid(self._root.name), self._root.resolve())])
         root = self._root.resolve()
         found = {uid: (path, problem) for uid, path, problem in _find(root)}
         annotations = read_annotations(root)
@@ -64,7 +64,7 @@ class FolderSource:
         videos += [
             SourceVideo(uid, path, problem=problem) for uid, (path, problem) in found.items() if uid not in described
         ]
-        return sorted(videos, key=lambda v: (v.uid, v.start_s or 0.0, v.end_s or float("inf")))
+        return iter(sorted(videos, key=lambda v: (v.uid, v.start_s or 0.0, v.end_s or float("inf"))))
 
 
 def printable_uid(name: str) -> str:

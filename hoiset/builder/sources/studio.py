@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from hoiset.builder.records import SourceVideo
@@ -36,9 +37,9 @@ class StudioSource:
         self._seeds = range(seed, seed + n_clips)
         self._params = params or StudioParams()
 
-    def videos(self) -> list[SourceVideo]:
-        """See :meth:`hoiset.builder.sources.base.Source.videos`; clips that are not there yet are rendered first."""
-        return [self._video(seed) for seed in self._seeds]
+    def videos(self) -> Iterator[SourceVideo]:
+        """See :meth:`hoiset.builder.sources.base.Source.videos`; a clip that is not there yet is rendered first."""
+        return (self._video(seed) for seed in self._seeds)
 
     def clip(self, seed: int) -> StoredClip:
         """Video, truth, depth and masks of one clip of :meth:`videos`.

@@ -23,7 +23,7 @@ def touch(path: Path) -> Path:
 def test_lists_videos_of_every_kind_recursively_in_order(tmp_path: Path) -> None:
     for name in ["b.mp4", "a/z.MOV", "c.mkv", "d.webm", "e.gif", "a/b/f.avi", "notes.txt", ".hidden.mp4", ".git/g.mp4"]:
         touch(tmp_path / name)
-    videos = open_source(tmp_path).videos()
+    videos = list(open_source(tmp_path).videos())
     assert [v.uid for v in videos] == ["a/b/f.avi", "a/z.MOV", "b.mp4", "c.mkv", "d.webm", "e.gif"]
     assert all(v.path.is_file() and not v.problem for v in videos)
 
@@ -95,7 +95,7 @@ def test_hostile_names_become_printable_uids(tmp_path: Path) -> None:
     names = [b"new\nline.mp4", b"esc\x1b[31m.mp4", b"bad\xff.mp4", "日本.mp4".encode(), b"a b;$(rm).mp4", b"-rf.mp4"]
     for name in names:
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"x")
-    videos = open_source(tmp_path).videos()
+    videos = list(open_source(tmp_path).videos())
     assert len(videos) == len(names)
     for video in videos:
         assert video.uid.isprintable()
@@ -126,6 +126,6 @@ def test_nothing_to_list_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_real_clips(shared_data: Path) -> None:
-    videos = open_source(shared_data / "videos").videos()
+    videos = list(open_source(shared_data / "videos").videos())
     assert len(videos) == 20
     assert all(v.action and not v.problem for v in videos)

@@ -21,7 +21,7 @@ def test_videos_are_described_and_rendered_once(root: Path) -> None:
     source = StudioSource(root, n_clips=1, seed=3, params=TINY)
     (video,) = source.videos()
     written = video.path.stat().st_mtime_ns
-    assert source.videos() == [video]
+    assert list(source.videos()) == [video]
     assert video.path.stat().st_mtime_ns == written
     assert video.uid == "studio-000003"
     assert video.licence == "CC0-1.0"

@@ -30,7 +30,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_videos_words_truth_and_verdicts_name_the_same_files(made: Path) -> None:
-    videos = FolderSource(made / "videos").videos()
+    videos = list(FolderSource(made / "videos").videos())
     assert [v.uid for v in videos] == ["studio-000033.mp4", "studio-000034.mp4"]
     assert all(not v.problem and v.focal_px is None and v.gravity is None and v.action for v in videos)
     verdicts = rows(made / "screening.csv")
