@@ -12,7 +12,6 @@ import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ class Ledger:
 
     def add_videos(self, videos: Iterable[tuple[str, SourceVideo]]) -> None:
         """Take the source's videos with the names of their records; those with a record are judged already."""
-        rows = ((video.uid, name, json.dumps({**asdict(video), "path": str(video.path)})) for name, video in videos)
+        rows = ((video.uid, name, json.dumps({**vars(video), "path": str(video.path)})) for name, video in videos)
         self._many(
             "INSERT INTO videos (uid, name, video, record) VALUES (?1, ?2, ?3, (SELECT record FROM records "
             "WHERE name = ?2))",

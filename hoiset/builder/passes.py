@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,7 @@ def _screen_record(video: SourceVideo, outcome: Outcome) -> dict[str, Any]:
         gate = "unavailable" if outcome.kind == "AcquireError" else "error"
         detail = f"{outcome.reason}: {outcome.detail}"
         candidates, sha256 = (Candidate(video.uid, 0, start_s, video.end_s or start_s, gate, detail),), ""
-    rows = [asdict(replace(c, measured=_finite(c.measured))) for c in candidates]
+    rows = [{**vars(c), "measured": _finite(c.measured)} for c in candidates]
     return {"uid": video.uid, "sha256": sha256, "candidates": rows}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -43,4 +42,4 @@ def write_candidates(path: Path, judged: Iterable[Judgement], measures: Sequence
 def _rows(judged: Iterable[Judgement]) -> Iterator[dict[str, Any]]:
     for _, of_uid in groupby(judged, attrgetter("uid")):
         for c in sorted((c for j in of_uid for c in j.candidates), key=attrgetter("start_s", "segment")):
-            yield {**{k: v for k, v in asdict(c).items() if k != "measured"}, **c.measured}
+            yield {**{k: v for k, v in vars(c).items() if k != "measured"}, **c.measured}
