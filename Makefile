@@ -69,7 +69,7 @@ system:
 $(STAMP): pyproject.toml hoiset/builder/reconstruct/backends/mediapipe_worker.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet "uv>=0.8,<1"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e ".[build,torch,datasets,dev]"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e ".[build,torch,datasets,ray,s3,dev]"
 	$(BIN)/hoiset doctor
 	touch $(STAMP)
 

@@ -31,6 +31,12 @@ Out = Annotated[Path, typer.Option("--out", help="Output directory: new, empty, 
 Workers = Annotated[
     int | None, typer.Option("--workers", min=0, help="Worker processes; as the machine has room by default.")
 ]
+Engine = Annotated[str, typer.Option("--engine", help="local: processes of this machine; ray: actors of a cluster.")]
+Address = Annotated[
+    str, typer.Option("--address", help="Existing Ray cluster (auto, host:6379); one is started here by default.")
+]
+WorkerCpus = Annotated[float, typer.Option("--worker-cpus", min=0, help="Logical cores that a Ray actor asks for.")]
+WorkerGpus = Annotated[float, typer.Option("--worker-gpus", min=0, help="GPUs that a Ray actor asks for.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many videos.")]
 Version = Annotated[str | None, typer.Option("--version", help="Version in the directory; the only one by default.")]
 Feeds = Annotated[
@@ -47,6 +53,10 @@ def build(
     source: SourceDir = None,
     out: Out = Path("out"),
     workers: Workers = None,
+    engine: Engine = "local",
+    address: Address = "",
+    worker_cpus: WorkerCpus = 2.0,
+    worker_gpus: WorkerGpus = 0.0,
     limit: Limit = None,
     cache: Annotated[bool, typer.Option(help="Keep the results of stages for later builds.")] = True,
     oracle: Feeds = None,
@@ -67,6 +77,7 @@ def build(
         raise typer.BadParameter("is what --oracle feeds from; give that too", param_hint="--truth")
     if (fed := cli_eval.oracle_params(oracle, truth, noise)) is not None:
         recipe = recipe.model_copy(update={"oracle": fed})
+    options = _engine(engine, address, worker_cpus, worker_gpus)
     with console.build_progress() as progress:
         report = run(
             recipe,
@@ -77,6 +88,7 @@ def build(
             progress=progress,
             stages=stages_that_fetch(cookies, video_cache),
             cache=cache,
+            engine=options,
         )
     _print_report(report, json)
     if not json:
@@ -89,6 +101,10 @@ def screen(
     source: SourceDir = None,
     out: Out = Path("out"),
     workers: Workers = None,
+    engine: Engine = "local",
+    address: Address = "",
+    worker_cpus: WorkerCpus = 2.0,
+    worker_gpus: WorkerGpus = 0.0,
     limit: Limit = None,
     cookies: CookiesFile = None,
     video_cache: VideoCache = None,
@@ -100,9 +116,12 @@ def screen(
     from hoiset.builder.run import screen as run
 
     recipe = _recipe(split, source)
+    options = _engine(engine, address, worker_cpus, worker_gpus)
     with console.build_progress() as progress:
         stages = stages_that_fetch(cookies, video_cache)
-        report = run(recipe, source, out, workers=workers, limit=limit, progress=progress, stages=stages)
+        report = run(
+            recipe, source, out, workers=workers, limit=limit, progress=progress, stages=stages, engine=options
+        )
     _print_report(report, json)
     if not json:
         console.print_line(f"every span and what was measured: {out / CANDIDATES_FILE}")
@@ -349,6 +368,17 @@ def view(
         raise typer.BadParameter(f"no clip {key!r}; `hoiset filter {root}` lists them", param_hint="--key")
     write_overlay(root, name, key or keys[0], overlay)
     console.print_line(f"{key or keys[0]} -> {overlay}")
+
+
+def _engine(kind: str, address: str, cpus: float, gpus: float) -> Any:
+    """What runs the passes; options of Ray without it are a wrong call."""
+    from hoiset.builder.engine.options import EngineOptions
+
+    if kind not in ("local", "ray"):
+        raise typer.BadParameter(f"found {kind!r}, expected local or ray", param_hint="--engine")
+    if kind == "local" and (address or (cpus, gpus) != (2.0, 0.0)):
+        raise typer.BadParameter("belong to --engine ray", param_hint="--address, --worker-cpus, --worker-gpus")
+    return EngineOptions(kind="ray" if kind == "ray" else "local", address=address, cpus=cpus, gpus=gpus)
 
 
 def _recipe(split: str, source: str | None) -> Any:

@@ -20,6 +20,7 @@ from hoiset.builder.plan import Plan, PlannedUnit, Unit
 from hoiset.builder.recipe import Recipe
 from hoiset.builder.records import Candidate, Clip, SourceVideo
 from hoiset.errors import SchemaError
+from hoiset.shards.storage import Storage
 from hoiset.shards.writer import UnitWriter
 
 
@@ -168,6 +169,7 @@ def build_units(
     executor: Executor,
     factory: HandlerFactory,
     progress: Progress,
+    staging: Storage | None = None,
 ) -> None:
     """Pass 2 over all units; :meth:`Plan.records` then gives what became of them.
 
@@ -178,6 +180,7 @@ def build_units(
         executor: What the clips are made in.
         factory: For its processes.
         progress: Called after every clip.
+        staging: Where the factory's processes put the samples, if not into their answers.
 
     Raises:
         HoisetError: No model, no disk space; finished units stay finished.
@@ -201,13 +204,18 @@ def build_units(
     with closing(executor.run(factory, clips)) as outcomes:
         for planned in plan.units(unfinished=True):
             digest = _unit_digest(planned, recipe)
-            record = {**_build_unit(planned.unit, outcomes, recipe, state, count), "digest": digest}
+            record = {**_build_unit(planned.unit, outcomes, recipe, state, count, staging), "digest": digest}
             state.write("units", planned.unit.name, record)
             plan.finish(planned.unit, digest, record)
 
 
 def _build_unit(
-    unit: Unit, outcomes: Iterable[Outcome], recipe: Recipe, state: BuildState, count: Callable[[str], None]
+    unit: Unit,
+    outcomes: Iterable[Outcome],
+    recipe: Recipe,
+    state: BuildState,
+    count: Callable[[str], None],
+    staging: Storage | None,
 ) -> dict[str, Any]:
     """Write one unit's shards from the next outcomes; holds one sample at a time."""
     statuses: list[dict[str, Any]] = []
@@ -219,10 +227,12 @@ def _build_unit(
             status, detail = outcome.reason, outcome.detail
             if outcome.ok:
                 try:
-                    writer.add(outcome.value.sample)
+                    writer.add_encoded(outcome.value.take(staging))
                     backends |= {b["name"]: b for b in outcome.value.backends}
                 except SchemaError as error:
                     status, detail = "schema_error", str(error)
+            if outcome.ok and staging is not None and outcome.value.staged:
+                staging.remove(outcome.value.staged)
             to_repeat += outcome.transient
             statuses.append(_status_row(clip, status, detail))
             count(status)

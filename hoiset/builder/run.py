@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -69,9 +70,9 @@ def screen(
 
     Args and errors as :func:`build`.
     """
-    job = _Job.open(split, source, out, workers, limit, progress, stages, cache=True, engine=engine)
-    with job.state.hold(job.recipe.to_json(), job.recipe.digest), Ledger.open() as ledger:
-        return job.report(job.screen(ledger), {}, {})
+    job = _Job.open(split, source, out, limit, progress, stages, cache=True, engine=engine)
+    with job.hold(), Ledger.open() as ledger, job.engine.open(workers) as executor:
+        return job.report(job.screen(ledger, executor), {}, {})
 
 
 def build(
@@ -110,13 +111,13 @@ def build(
         DatasetError: ``out`` cannot be written to (run again to go on), or no clip could be made at all.
         BackendUnavailable: A model cannot be started.
     """
-    job = _Job.open(split, source, out, workers, limit, progress, stages, cache=cache, engine=engine)
-    with job.state.hold(job.recipe.to_json(), job.recipe.digest), Ledger.open() as ledger:
+    job = _Job.open(split, source, out, limit, progress, stages, cache=cache, engine=engine)
+    with job.hold(), Ledger.open() as ledger:
         plan = Plan(ledger, job.recipe.partitions.model_dump(), job.recipe.clips_per_shard)
-        screened = job.screen(ledger, plan)
-        plan.cut()
-        factory = handler_factory(job.recipe, job.stages, job.cache)
-        build_units(plan, job.recipe, job.state, job.executor, factory, job.progress)
+        with job.engine.open(workers) as executor:
+            screened = job.screen(ledger, executor, plan)
+            plan.cut()
+            job.reconstruct(plan, executor)
         return job.finish(plan, screened)
 
 
@@ -135,7 +136,7 @@ class _Job:
     recipe: Recipe
     videos: Iterator[SourceVideo]
     state: BuildState
-    executor: Executor
+    engine: EngineOptions
     progress: Progress
     stages: Stages
     cache: Path | None
@@ -145,7 +146,6 @@ class _Job:
         split: str | Path | Recipe,
         source: str | Path | None,
         out: str | Path,
-        workers: int | None,
         limit: int | None,
         progress: Progress | None,
         stages: Stages | None,
@@ -160,16 +160,19 @@ class _Job:
             recipe,
             _videos(recipe, source, limit),
             state,
-            options.executor(workers),
+            options,
             progress or _silent,
             stages or Stages(),
-            cache if isinstance(cache, Path) else state.cache if cache else None,
+            cache.absolute() if isinstance(cache, Path) else state.cache.absolute() if cache else None,
         )
 
-    def screen(self, ledger: Ledger, plan: Plan | None = None) -> _Screened:
+    def hold(self) -> AbstractContextManager[None]:
+        return self.state.hold(self.recipe.to_json(), self.recipe.digest)
+
+    def screen(self, ledger: Ledger, executor: Executor, plan: Plan | None = None) -> _Screened:
         """Pass 1, its table, and the clips of the plan."""
         factory = handler_factory(self.recipe, self.stages, self.cache)
-        judge_videos(self.videos, self.recipe, self.state, ledger, self.executor, factory, self.progress)
+        judge_videos(self.videos, self.recipe, self.state, ledger, executor, factory, self.progress)
         gates: Counter[str] = Counter()
         measures: set[str] = set()
         with ledger.bulk():
@@ -180,6 +183,12 @@ class _Job:
                     plan.add(judged.seq, judged.uid, judged.candidates, judged.sha256)
         write_candidates(self.state.out / CANDIDATES_FILE, judgements(ledger), sorted(measures))
         return _Screened(ledger.count_videos(), dict(sorted(gates.items())))
+
+    def reconstruct(self, plan: Plan, executor: Executor) -> None:
+        """Pass 2."""
+        staging = None if executor.shares_memory else self.state.new_staging()
+        factory = handler_factory(self.recipe, self.stages, self.cache, staging)
+        build_units(plan, self.recipe, self.state, executor, factory, self.progress, staging)
 
     def finish(self, plan: Plan, screened: _Screened) -> BuildReport:
         """Tables, index, manifest and card, from the units' records."""

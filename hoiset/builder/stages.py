@@ -19,7 +19,10 @@ from hoiset.builder.reconstruct.backends.base import HandDetector
 from hoiset.builder.reconstruct.pipeline import Backends, reconstruct_clip
 from hoiset.builder.records import Candidate, Clip, SourceVideo
 from hoiset.builder.screen import ScreenParams, screen_video
+from hoiset.errors import DatasetError
 from hoiset.shards.schema import Sample
+from hoiset.shards.storage import Storage
+from hoiset.shards.writer import EncodedSample
 
 
 @contextmanager
@@ -65,25 +68,51 @@ class Judged:
 
 @dataclass(frozen=True)
 class Made:
-    """Pass 2's answer on one clip: the sample, and name, version and weights of the backends it came from."""
+    """Pass 2's answer on one clip.
 
-    sample: Sample
+    Attributes:
+        backends: Name, version and weights of the backends that it came from.
+        sample: The sample, where it travels with the answer.
+        staged: Name of the file in the staging folder that holds it, where it does not.
+    """
+
     backends: tuple[dict[str, str], ...]
+    sample: EncodedSample | None = None
+    staged: str = ""
+
+    def take(self, staging: Storage | None) -> EncodedSample:
+        """The sample, wherever it is.
+
+        Raises:
+            SchemaError: Its file is damaged.
+            DatasetError: Its file is not there.
+        """
+        if self.sample is not None:
+            return self.sample
+        data = staging.read(self.staged) if staging is not None else None
+        if data is None:
+            raise DatasetError(
+                f"the sample {self.staged} is not in {staging}; expected a folder that all workers share"
+            )
+        return EncodedSample.from_bytes(data)
 
 
-def handler_factory(recipe: Recipe, stages: Stages, cache: Path | None) -> HandlerFactory:
+def handler_factory(
+    recipe: Recipe, stages: Stages, cache: Path | None, staging: Storage | None = None
+) -> HandlerFactory:
     """What the executor opens in each of its processes.
 
     Args:
         recipe: Of the build.
         stages: What to run.
         cache: Folder of the stages' results, or ``None`` to keep none.
+        staging: Where samples wait to be written, where they cannot travel with the answers.
     """
-    return partial(_open_handler, recipe, stages, StageCache(cache))
+    return partial(_open_handler, recipe, stages, StageCache(cache), staging)
 
 
 @contextmanager
-def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache) -> Iterator[Handler]:
+def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache, staging: Storage | None) -> Iterator[Handler]:
     provenance = {
         "hoiset": hoiset.__version__,
         "recipe": recipe.name,
@@ -102,7 +131,13 @@ def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache) -> Iterator
             with acquirer.fetch(task.video, "full") as video:
                 clip = replace(task, video=video)
                 sample = stages.reconstruct(clip, backends, recipe.reconstruct, cache, dict(provenance), **known)
-            return Made(sample, tuple(_describe(getattr(backends, field.name)) for field in fields(backends)))
+            encoded = EncodedSample.of(sample, recipe.layers, task.partition)
+            described = tuple(_describe(getattr(backends, field.name)) for field in fields(backends))
+            if staging is None:
+                return Made(described, encoded)
+            name = f"{task.key}.zip"
+            staging.write(name, encoded.to_bytes())
+            return Made(described, staged=name)
 
         yield handle
 

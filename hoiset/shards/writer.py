@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import tarfile
+import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -17,6 +20,8 @@ from hoiset.shards.atomic import atomic_file, writing
 from hoiset.shards.index import index_row
 from hoiset.shards.schema import DEFAULT_LAYERS, Sample, members
 from hoiset.shards.validate import validate_sample
+
+_ROW = "row.json"
 
 Span = tuple[int, int]
 """Offset of a member's data in its shard and its size, both in bytes."""
@@ -96,6 +101,53 @@ class _Tar:
         )
 
 
+@dataclass(frozen=True)
+class EncodedSample:
+    """A valid sample as the bytes of its members: what crosses from the process that made it to the one that writes.
+
+    Attributes:
+        key: Of the sample.
+        layers: Layer -> member -> bytes.
+        row: Its index row, all but ``members``.
+    """
+
+    key: str
+    layers: Mapping[str, Mapping[str, bytes]]
+    row: Mapping[str, Any]
+
+    @staticmethod
+    def of(sample: Sample, layer_names: tuple[str, ...], partition: str) -> EncodedSample:
+        """Validate and encode a sample; raises SchemaError when it is not valid."""
+        validate_sample(sample, layer_names)
+        encoded = {layer: {m.name: codec.encode(m, sample[m.name]) for m in members(layer)} for layer in layer_names}
+        return EncodedSample(str(sample["clip.json"]["key"]), encoded, index_row(sample, partition))
+
+    def to_bytes(self) -> bytes:
+        """One file, for a storage between two machines."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr(zipfile.ZipInfo(_ROW), codec.canonical_json(self.row))
+            for layer, encoded in self.layers.items():
+                for name, data in encoded.items():
+                    archive.writestr(zipfile.ZipInfo(f"{layer}/{name}"), data)
+        return buffer.getvalue()
+
+    @staticmethod
+    def from_bytes(data: bytes) -> EncodedSample:
+        """Inverse of :meth:`to_bytes`; raises SchemaError for damaged bytes."""
+        layers: dict[str, dict[str, bytes]] = {}
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                row = json.loads(archive.read(_ROW))
+                for name in archive.namelist():
+                    if name != _ROW:
+                        layer, _, member = name.partition("/")
+                        layers.setdefault(layer, {})[member] = archive.read(name)
+                return EncodedSample(row["key"], layers, row)
+        except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+            raise SchemaError(f"found a damaged encoded sample ({error}); build its unit again") from error
+
+
 class UnitWriter:
     """Writes the shards of one unit, one per layer, from one stream of samples; never holds more than one sample.
 
@@ -136,17 +188,25 @@ class UnitWriter:
             SchemaError: The sample is not valid or its key is already in the unit; nothing was written then.
             DatasetError: The disk refuses.
         """
-        validate_sample(sample, tuple(self._paths))
-        key = str(sample["clip.json"]["key"])
+        self.add_encoded(EncodedSample.of(sample, tuple(self._paths), self.partition))
+
+    def add_encoded(self, sample: EncodedSample) -> None:
+        """Append one sample that was encoded elsewhere, with the layers and the partition of this unit.
+
+        Raises:
+            SchemaError: It has other layers, or its key is already in the unit; nothing was written then.
+            DatasetError: The disk refuses.
+        """
+        key = sample.key
         if key in self._rows:
             raise SchemaError(f"clip.json: found the key {key!r} twice in one unit, expected unique keys")
-        encoded = {layer: {m.name: codec.encode(m, sample[m.name]) for m in members(layer)} for layer in self._paths}
-        row = index_row(sample, self.partition)
+        if set(sample.layers) != set(self._paths):
+            raise SchemaError(f"{key}: found layers {sorted(sample.layers)}, expected {sorted(self._paths)}")
         if not self._tars:
             self._open()
         for layer, tar in self._tars.items():
-            tar.add(key, encoded[layer])
-        self._rows[key] = row
+            tar.add(key, sample.layers[layer])
+        self._rows[key] = dict(sample.row)
 
     def _open(self) -> None:
         for layer, path in self._paths.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
+import uuid
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -98,8 +98,8 @@ def _in_c_order(stage: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarr
 
 
 def _store(path: Path, data: bytes) -> None:
-    """Through a name of this process's own: two that compute the same result must not write into one temporary file."""
-    own = path.with_suffix(f".{os.getpid()}")
+    """Through a name of its own: two processes, of two machines even, must not write into one temporary file."""
+    own = path.with_suffix(f".{uuid.uuid4().hex}")
     write_atomic(own, data)
     own.replace(path)
 

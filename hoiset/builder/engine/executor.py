@@ -19,7 +19,13 @@ HandlerFactory = Callable[[], AbstractContextManager[Handler]]
 
 
 class Executor(Protocol):
-    """Runs tasks somewhere."""
+    """Runs tasks somewhere.
+
+    Attributes:
+        shares_memory: Whether large results may come as they are; else they travel as files.
+    """
+
+    shares_memory: bool
 
     def run(self, make: HandlerFactory, tasks: Iterable[Any]) -> Generator[Outcome, None, None]:
         """Run tasks and yield their outcomes in the order of the tasks.
@@ -41,6 +47,8 @@ class Executor(Protocol):
 
 class Here:
     """Runs everything in this process: no protection against crashes."""
+
+    shares_memory = True
 
     def run(self, make: HandlerFactory, tasks: Iterable[Any]) -> Generator[Outcome, None, None]:
         """See :meth:`Executor.run`."""

@@ -18,7 +18,7 @@ from hoiset.builder.engine.outcome import Outcome, failure, run_guarded
 from hoiset.errors import HoisetError
 
 # Results must not depend on the machine: dense inverse search and OpenMP sums change with the number of threads.
-_THREAD_VARIABLES = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+THREAD_VARIABLES = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 OPENCV_THREADS = 2
 _READY = "ready"
 _STILLBORN = (
@@ -56,6 +56,8 @@ class LocalExecutor:
 
     workers: int
 
+    shares_memory = True
+
     def __post_init__(self) -> None:
         if self.workers < 0:
             raise ValueError(f"found {self.workers} workers, expected 0 or more")
@@ -90,8 +92,8 @@ class _ProcessPool(Pool):
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(self._make, theirs), name="hoiset-worker")
-        kept = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-        os.environ.update(_THREAD_VARIABLES)  # read by the libraries when the new interpreter loads them
+        kept = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+        os.environ.update(THREAD_VARIABLES)  # read by the libraries when the new interpreter loads them
         try:
             process.start()
         finally:

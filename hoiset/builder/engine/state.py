@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,6 +85,10 @@ class BuildState:
             self._remove_leftovers()
             yield
 
+    def new_staging(self) -> Storage:
+        """A new folder for samples on their way to a shard, of this run alone."""
+        return Storage.at(self.root.absolute() / "staging" / uuid.uuid4().hex)
+
     def _refuse_foreign(self) -> None:
         """A mistyped --out must not overwrite somebody's README."""
         if (self.root / "recipe.json").is_file() or not self.out.is_dir():
@@ -105,12 +111,13 @@ class BuildState:
             )
 
     def _remove_leftovers(self) -> None:
-        """Temporary files of a build that was killed."""
+        """Temporary files, and samples in no shard, of a build that was killed."""
         for folder in (self.root, *(self.out / name for name in ("data", "index", "manifest", "figures", "screen"))):
             for path in folder.rglob(".*.tmp"):
                 path.unlink(missing_ok=True)
         for path in self.out.glob(".*.tmp"):
             path.unlink(missing_ok=True)
+        shutil.rmtree(self.root / "staging", ignore_errors=True)
 
     def recipe(self) -> dict[str, Any]:
         """The recipe that the directory belongs to.
