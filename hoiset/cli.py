@@ -193,6 +193,8 @@ def status(out: Root, json: AsJson = False) -> None:
     console.print_line(f"pass 2: {found.units_done} of {found.units} units done, {found.clips} clips planned")
     if found.statuses:
         console.print_counts("clips", found.statuses)
+    for phase, timings in found.timings.items():
+        console.print_timings(phase, timings)
     if found.failures:
         console.print_table(("key", "status", "detail"), ([f["key"], f["status"], f["detail"]] for f in found.failures))
 

@@ -64,6 +64,17 @@ def print_counts(title: str, counts: Mapping[str, int]) -> None:
     print_line(f"{title}: {', '.join(f'{count} {name}' for name, count in counts.items()) or 'none'}")
 
 
+def print_timings(phase: str, timings: Any) -> None:
+    """Rate of a phase, seconds of its stages, and what could not be fetched and will be asked for again."""
+    if timings.per_minute:
+        mean_s = {"a task": timings.task_s / timings.tasks}
+        mean_s |= {name: seconds / timings.tasks for name, seconds in timings.stage_s.items()}
+        parts = ", ".join(f"{name} {seconds:.3g} s" for name, seconds in mean_s.items())
+        print_line(f"{phase}: {timings.done} of {timings.total}, {timings.per_minute:.1f}/min; {parts}")
+    if timings.unavailable:
+        print_counts(f"{phase}: not to be had, to be tried again by the next run", timings.unavailable)
+
+
 @contextmanager
 def build_progress() -> Iterator[Callable[[Any], None]]:
     """Bars with counts and rates on stderr for the steps of a build; silent where stderr is no terminal."""
@@ -74,6 +85,7 @@ def build_progress() -> Iterator[Callable[[Any], None]]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TextColumn("{task.fields[failed]}"),
+        TextColumn("{task.fields[stages]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
@@ -83,13 +95,15 @@ def build_progress() -> Iterator[Callable[[Any], None]]:
         def step(step: Any) -> None:
             if step.phase not in tasks:
                 name = _PHASES.get(step.phase, step.phase)
-                tasks[step.phase] = bars.add_task(name, total=step.total, rate="", failed="")
+                tasks[step.phase] = bars.add_task(name, total=step.total, rate="", failed="", stages="")
                 first[step.phase] = step.done
             task = tasks[step.phase]
             elapsed_s = bars.tasks[bars.task_ids.index(task)].elapsed or 0.0
             done_here = step.done - first[step.phase]
             rate = f"{60 * done_here / elapsed_s:.1f}/min" if done_here and elapsed_s > 0 else ""
             failed = f"{step.failed} not passed" if step.failed else ""
-            bars.update(task, completed=step.done, total=step.total, rate=rate, failed=failed)
+            slowest = sorted(step.stage_s.items(), key=lambda item: -item[1])[:3]
+            stages = ", ".join(f"{name} {seconds:.2g} s" for name, seconds in slowest)
+            bars.update(task, completed=step.done, total=step.total, rate=rate, failed=failed, stages=stages)
 
         yield step

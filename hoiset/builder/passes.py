@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import hoiset
 from hoiset.builder.engine.cache import digest_json
 from hoiset.builder.engine.executor import Executor, HandlerFactory
+from hoiset.builder.engine.meter import Meter
 from hoiset.builder.engine.outcome import Outcome
 from hoiset.builder.engine.state import BuildState
 from hoiset.builder.ledger import Ledger
@@ -33,12 +34,14 @@ class Step:
         done: Videos or clips, those of earlier runs included.
         total: Of them.
         failed: Those that did not pass or were not made.
+        stage_s: Stage -> mean seconds of those worked on so far.
     """
 
     phase: str
     done: int
     total: int
     failed: int
+    stage_s: Mapping[str, float] = field(default_factory=dict)
 
 
 Progress = Callable[[Step], None]
@@ -52,12 +55,14 @@ class Judgement:
         seq: The video's number in the ledger.
         uid: The video's.
         sha256: Of its file.
+        bytes: Size of its file.
         candidates: Its spans.
     """
 
     seq: int
     uid: str
     sha256: str
+    bytes: int
     candidates: tuple[Candidate, ...]
 
 
@@ -93,7 +98,8 @@ def judge_videos(
     total, done, failed = ledger.count_videos(), 0, 0
     for _, _, record in ledger.judged():
         done, failed = done + 1, failed + (not _any_passed(record))
-    progress(Step("screen", done, total, failed))
+    meter = state.meter("screen", total, done, failed)
+    progress(_step("screen", meter))
     handed_out: deque[tuple[int, str, SourceVideo]] = deque()
 
     def tasks() -> Iterator[SourceVideo]:
@@ -109,10 +115,22 @@ def judge_videos(
                 if outcome.reason != "worker_crashed" and not outcome.transient:
                     log.append(record)
                 ledger.judge(seq, record)
-                done, failed = done + 1, failed + (not _any_passed(record))
-                progress(Step("screen", done, total, failed))
+                again = outcome.reason if outcome.transient else ""
+                meter.add(outcome.seconds, _stages(outcome), failed=not _any_passed(record), again=again)
+                progress(_step("screen", meter))
     finally:
         log.flush()
+        meter.save()
+
+
+def _step(phase: str, meter: Meter) -> Step:
+    so_far = meter.timings()
+    mean_s = {name: seconds / so_far.tasks for name, seconds in so_far.stage_s.items()}
+    return Step(phase, so_far.done, so_far.total, so_far.failed, mean_s)
+
+
+def _stages(outcome: Outcome) -> Mapping[str, float]:
+    return outcome.value.stage_s if outcome.ok else {}
 
 
 def judgements(ledger: Ledger) -> Iterator[Judgement]:
@@ -122,7 +140,7 @@ def judgements(ledger: Ledger) -> Iterator[Judgement]:
         for row in record["candidates"]:
             measured = {name: math.nan if value is None else value for name, value in row["measured"].items()}
             candidates.append(Candidate(**{**row, "measured": measured}))
-        yield Judgement(seq, uid, record["sha256"], tuple(candidates))
+        yield Judgement(seq, uid, record["sha256"], record["bytes"], tuple(candidates))
 
 
 def _screen_name(video: SourceVideo, recipe: Recipe) -> str:
@@ -144,14 +162,15 @@ def _stamp(path: Path) -> list[int]:
 
 def _screen_record(video: SourceVideo, outcome: Outcome) -> dict[str, Any]:
     if outcome.ok:
-        candidates, sha256 = outcome.value.candidates, outcome.value.sha256
+        candidates, sha256, size = outcome.value.candidates, outcome.value.sha256, outcome.value.bytes
     else:
         start_s = video.start_s or 0.0
         gate = "unavailable" if outcome.kind == "AcquireError" else "error"
         detail = f"{outcome.reason}: {outcome.detail}"
-        candidates, sha256 = (Candidate(video.uid, 0, start_s, video.end_s or start_s, gate, detail),), ""
+        candidates = (Candidate(video.uid, 0, start_s, video.end_s or start_s, gate, detail),)
+        sha256, size = "", 0
     rows = [{**vars(c), "measured": _finite(c.measured)} for c in candidates]
-    return {"uid": video.uid, "sha256": sha256, "candidates": rows}
+    return {"uid": video.uid, "sha256": sha256, "bytes": size, "candidates": rows}
 
 
 def _finite(measured: dict[str, float]) -> dict[str, Any]:
@@ -193,20 +212,24 @@ def build_units(
         rows = record["clips"] if record is not None else []
         done, failed = done + len(rows), failed + sum(row["status"] != "ok" for row in rows)
     state.write("plan", "plan", {"units": list(plan.outline())})
-    progress(Step("reconstruct", done, total, failed))
+    meter = state.meter("reconstruct", total, done, failed)
+    progress(_step("reconstruct", meter))
 
-    def count(status: str) -> None:
-        nonlocal done, failed
-        done, failed = done + 1, failed + (status != "ok")
-        progress(Step("reconstruct", done, total, failed))
+    def count(outcome: Outcome, status: str) -> None:
+        again = outcome.reason if outcome.transient else ""
+        meter.add(outcome.seconds, _stages(outcome), failed=status != "ok", again=again)
+        progress(_step("reconstruct", meter))
 
     clips = (clip for planned in plan.units(unfinished=True) for clip in planned.unit.clips)
-    with closing(executor.run(factory, clips)) as outcomes:
-        for planned in plan.units(unfinished=True):
-            digest = _unit_digest(planned, recipe)
-            record = {**_build_unit(planned.unit, outcomes, recipe, state, count, staging), "digest": digest}
-            state.write("units", planned.unit.name, record)
-            plan.finish(planned.unit, digest, record)
+    try:
+        with closing(executor.run(factory, clips)) as outcomes:
+            for planned in plan.units(unfinished=True):
+                digest = _unit_digest(planned, recipe)
+                record = {**_build_unit(planned.unit, outcomes, recipe, state, count, staging), "digest": digest}
+                state.write("units", planned.unit.name, record)
+                plan.finish(planned.unit, digest, record)
+    finally:
+        meter.save()
 
 
 def _build_unit(
@@ -214,7 +237,7 @@ def _build_unit(
     outcomes: Iterable[Outcome],
     recipe: Recipe,
     state: BuildState,
-    count: Callable[[str], None],
+    count: Callable[[Outcome, str], None],
     staging: Storage | None,
 ) -> dict[str, Any]:
     """Write one unit's shards from the next outcomes; holds one sample at a time."""
@@ -235,7 +258,7 @@ def _build_unit(
                 staging.remove(outcome.value.staged)
             to_repeat += outcome.transient
             statuses.append(_status_row(clip, status, detail))
-            count(status)
+            count(outcome, status)
     return {
         "unit": unit.name,
         "shards": [record.to_json() for record in writer.records],

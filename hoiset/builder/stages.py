@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hoiset
 from hoiset.builder.acquire import AcquireParams, Acquirer
+from hoiset.builder.acquire.formats import Quality
 from hoiset.builder.engine.cache import StageCache, digest_file
 from hoiset.builder.engine.executor import Handler, HandlerFactory
 from hoiset.builder.oracle import Oracle
@@ -60,10 +62,19 @@ class Stages:
 
 @dataclass(frozen=True)
 class Judged:
-    """Pass 1's answer on one video: its candidates and the sha256 of its file (``""`` where it cannot be read)."""
+    """Pass 1's answer on one video.
+
+    Attributes:
+        candidates: Its spans.
+        sha256: Of its file, ``""`` where it cannot be read.
+        bytes: Size of its file.
+        stage_s: Stage -> seconds.
+    """
 
     candidates: tuple[Candidate, ...]
     sha256: str
+    bytes: int = 0
+    stage_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,11 +85,13 @@ class Made:
         backends: Name, version and weights of the backends that it came from.
         sample: The sample, where it travels with the answer.
         staged: Name of the file in the staging folder that holds it, where it does not.
+        stage_s: Stage -> seconds.
     """
 
     backends: tuple[dict[str, str], ...]
     sample: EncodedSample | None = None
     staged: str = ""
+    stage_s: Mapping[str, float] = field(default_factory=dict)
 
     def take(self, staging: Storage | None) -> EncodedSample:
         """The sample, wherever it is.
@@ -124,20 +137,22 @@ def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache, staging: St
     with stages.backends(recipe.profile) as backends:
 
         def handle(task: SourceVideo | Clip) -> Judged | Made:
+            cache.stage_s.clear()
             if isinstance(task, SourceVideo):
-                with acquirer.fetch(task, "screen") as video:
+                with _timed_fetch(acquirer, task, "screen", cache) as video:
                     candidates = stages.screen(video, backends.hands, recipe.screen)
-                    return Judged(candidates, video.sha256 or _digest_or_blank(video.path))
-            with acquirer.fetch(task.video, "full") as video:
+                    sha256, size = _digest_and_size(video)
+                    return Judged(candidates, sha256, size, dict(cache.stage_s))
+            with _timed_fetch(acquirer, task.video, "full", cache) as video:
                 clip = replace(task, video=video)
                 sample = stages.reconstruct(clip, backends, recipe.reconstruct, cache, dict(provenance), **known)
             encoded = EncodedSample.of(sample, recipe.layers, task.partition)
-            described = tuple(_describe(getattr(backends, field.name)) for field in fields(backends))
+            described = tuple(_describe(getattr(backends, f.name)) for f in fields(backends))
             if staging is None:
-                return Made(described, encoded)
+                return Made(described, encoded, stage_s=dict(cache.stage_s))
             name = f"{task.key}.zip"
             staging.write(name, encoded.to_bytes())
-            return Made(described, staged=name)
+            return Made(described, staged=name, stage_s=dict(cache.stage_s))
 
         yield handle
 
@@ -147,8 +162,17 @@ def _describe(backend: Any) -> dict[str, str]:
     return {"name": backend.name, "version": version, "weights": weights}
 
 
-def _digest_or_blank(path: Path) -> str:
+@contextmanager
+def _timed_fetch(acquirer: Acquirer, video: SourceVideo, quality: Quality, cache: StageCache) -> Iterator[SourceVideo]:
+    began = time.perf_counter()
+    with acquirer.fetch(video, quality) as fetched:
+        if video.remote:
+            cache.stage_s["fetch"] = time.perf_counter() - began
+        yield fetched
+
+
+def _digest_and_size(video: SourceVideo) -> tuple[str, int]:
     try:
-        return digest_file(path)
+        return video.sha256 or digest_file(video.path), video.path.stat().st_size
     except OSError:
-        return ""  # the screen has judged it ``no_video``, so nothing is built from it
+        return "", 0  # the screen has judged it ``no_video``, so nothing is built from it

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hoiset.builder.engine.meter import Timings
 from hoiset.builder.engine.state import BuildState
 
 
@@ -23,6 +24,7 @@ class BuildStatus:
         clips: Clips of the plan.
         statuses: Status -> clips of finished units.
         failures: One row a clip that was not made: key, uid, status, detail.
+        timings: Phase -> how far it is and how long it took; see :class:`hoiset.builder.engine.meter.Timings`.
         finished: Whether index, manifest and card are there for all units of the plan.
     """
 
@@ -34,6 +36,7 @@ class BuildStatus:
     clips: int
     statuses: dict[str, int]
     failures: tuple[dict[str, Any], ...]
+    timings: dict[str, Timings]
     finished: bool
 
     def to_json(self) -> dict[str, Any]:
@@ -69,5 +72,6 @@ def read_status(out: str | Path) -> BuildStatus:
         clips=sum(unit["clips"] for unit in plan),
         statuses=dict(sorted(Counter(row["status"] for row in rows).items())),
         failures=failures,
+        timings={phase: state.timings(phase) for phase in ("screen", "reconstruct")},
         finished=bool(plan) and done == len(plan) and (state.out / "manifest" / f"{version}.json").is_file(),
     )

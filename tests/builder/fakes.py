@@ -22,7 +22,7 @@ from hoiset.builder.reconstruct.pipeline import Backends
 from hoiset.builder.records import Candidate, Clip, SourceVideo
 from hoiset.builder.run import build
 from hoiset.builder.stages import Stages
-from hoiset.errors import ClipError
+from hoiset.errors import AcquireError, ClipError
 from tests.factories import make_sample
 
 
@@ -42,6 +42,7 @@ def screen(video: SourceVideo, hands: Any, params: Any) -> tuple[Candidate, ...]
     words = video.path.read_text().split() if video.path.is_file() else ["no_video"]
     if "screen_bug" in words:
         raise ZeroDivisionError("in pass 1")
+    _fetch(video.path, words, "screen")
     gate = next((w for w in words if w in {"no_video", "no_hands"}), "ok")
     measured = {"shift": 0.5, "unreached": float("nan")}
     return tuple(Candidate(video.uid, k, 4.0 * k, 4.0 * k + 3, gate, "", measured) for k in range(1 + ("two" in words)))
@@ -50,6 +51,7 @@ def screen(video: SourceVideo, hands: Any, params: Any) -> tuple[Candidate, ...]
 def reconstruct(clip: Clip, models: Any, params: Any, cache: StageCache, provenance: dict[str, Any]) -> Any:
     _log("reconstruct", clip.key)
     words = clip.video.path.read_text().split()
+    _fetch(clip.video.path, words, "full")
     if "clip_error" in words:
         raise ClipError("no_hands", "none in any frame")
     if "bug" in words:
@@ -65,6 +67,14 @@ def reconstruct(clip: Clip, models: Any, params: Any, cache: StageCache, provena
     if "invalid" in words:
         sample["hand_score.npy"] = sample["hand_score.npy"][:, :1]
     return sample
+
+
+def _fetch(path: Path, words: list[str], quality: str) -> None:
+    """``private_screen`` can never be fetched; ``network_full`` can when ``<name>.online`` is there."""
+    if f"private_{quality}" in words:
+        raise AcquireError("private", "the owner says no", final=True)
+    if f"network_{quality}" in words and not path.with_suffix(".online").exists():
+        raise AcquireError("network", "timed out", final=False)
 
 
 STAGES = Stages(screen=screen, reconstruct=reconstruct, backends=backends)

@@ -12,6 +12,7 @@ import pytest
 
 from hoiset.builder.run import build
 from hoiset.builder.run import screen as run_screen
+from hoiset.builder.status import read_status
 from hoiset.errors import DatasetError, HoisetError, RecipeError, SourceError
 from hoiset.shards.verify import verify_dataset
 from tests.builder.fakes import RECIPE, STAGES, dataset_bytes, make_source
@@ -252,3 +253,55 @@ def test_a_disk_that_fills_at_any_write(
     run(source, tmp_path / "out")
     run(source, tmp_path / "fresh")
     assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "fresh")
+
+
+def gates(out: Path) -> dict[str, tuple[str, str]]:
+    rows = pq.read_table(out / "screen/candidates.parquet").to_pylist()
+    return {row["uid"]: (row["gate"], row["detail"]) for row in rows}
+
+
+def test_a_video_that_is_not_to_be_had_is_asked_for_again_only_where_that_may_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fates = {"a": "private_screen", "b": "network_screen", "c": "network_full", "d": "private_full", "e": "", "f": ""}
+    source = make_source(tmp_path / "source", fates)
+    out = tmp_path / "out"
+    run(source, out)
+    assert gates(out)["a.mp4"] == ("unavailable", "private: the owner says no")
+    assert gates(out)["b.mp4"] == ("unavailable", "network: timed out")
+    assert statuses(out) == {
+        "c-00000000": "network",
+        "d-00000000": "private",
+        "e-00000000": "ok",
+        "f-00000000": "ok",
+    }
+    status = read_status(out)
+    assert status.screened == 5
+    assert {phase: timings.unavailable for phase, timings in status.timings.items()} == {
+        "screen": {"network": 1},
+        "reconstruct": {"network": 1},
+    }
+    for name in ("b", "c"):
+        (source / f"{name}.online").touch()
+    monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log"))
+    run(source, out)
+    log = (tmp_path / "log").read_text().splitlines()
+    assert [line for line in log if line.startswith("screen")] == ["screen b.mp4"]
+    assert "reconstruct c-00000000" in log
+    assert gates(out)["b.mp4"] == ("ok", "")
+    assert statuses(out) == {f"{n}-00000000": "private" if n == "d" else "ok" for n in "bcdef"}
+    assert not any(timings.unavailable for timings in read_status(out).timings.values())
+
+
+def test_seconds_are_kept_apart_from_the_dataset(source: Path, tmp_path: Path) -> None:
+    run(source, tmp_path / "out")
+    timings = read_status(tmp_path / "out").timings
+    for phase, total in (("screen", 9), ("reconstruct", 12)):
+        found = timings[phase]
+        assert (found.done, found.total, found.tasks) == (total, total, total)
+        assert found.task_s > 0
+        assert 0 <= sum(found.stage_s.values()) <= found.task_s
+    assert set(timings["reconstruct"].stage_s) == {"fake"}
+    run(source, tmp_path / "out")
+    again = read_status(tmp_path / "out").timings["reconstruct"]
+    assert (again.done, again.tasks, again.task_s) == (12, 12, timings["reconstruct"].task_s)

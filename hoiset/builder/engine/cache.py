@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import time
 import uuid
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,11 @@ class StageCache:
 
     Attributes:
         root: Folder of the cached results; ``None`` computes every time and stores nothing.
+        stage_s: Stage -> seconds that computing took since this was emptied.
     """
 
     root: Path | None
+    stage_s: dict[str, float] = field(default_factory=dict, compare=False)
 
     def run(
         self,
@@ -80,13 +83,20 @@ class StageCache:
             }
         )
         if self.root is None:
-            return _in_c_order(name, compute()), digest
+            return _in_c_order(name, self._timed(name, compute)), digest
         path = self.root / name / f"{digest}.npz"
         arrays = _read(path)
         if arrays is None:
-            arrays = _in_c_order(name, compute())
+            arrays = _in_c_order(name, self._timed(name, compute))
             _store(path, _to_npz(arrays))
         return arrays, digest
+
+    def _timed(self, name: str, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        began = time.perf_counter()
+        try:
+            return compute()
+        finally:
+            self.stage_s[name] = self.stage_s.get(name, 0.0) + time.perf_counter() - began
 
 
 def _in_c_order(stage: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class Outcome:
         fatal: Whether every other task would fail as well, so that the build must stop.
         kind: Name of the package's error, for :meth:`error`; ``AcquireError`` where a remote video was not to be had.
         transient: Whether the next run may have more luck, so that the failure is reported but not recorded.
+        seconds: How long the handler took.
     """
 
     value: Any = None
@@ -45,6 +47,7 @@ class Outcome:
     fatal: bool = False
     kind: str = "HoisetError"
     transient: bool = False
+    seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -59,10 +62,12 @@ class Outcome:
 
 def run_guarded(handler: Callable[[Any], Any], task: Any) -> Outcome:
     """Run one task; any exception becomes an outcome, since one clip's failure must not end the build."""
+    began = time.perf_counter()
     try:
-        return Outcome(handler(task))
+        outcome = Outcome(handler(task))
     except Exception as error:  # noqa: BLE001 (recorded in the clip's status row)
-        return failure(error)
+        outcome = failure(error)
+    return replace(outcome, seconds=time.perf_counter() - began)
 
 
 def failure(error: Exception, *, fatal: bool = False) -> Outcome:

@@ -1,8 +1,8 @@
 """What a build has done so far, in ``<out>/.hoiset``: JSON files that are whole or not there.
 
 ``recipe.json`` says whose directory it is; ``screen/`` holds what pass 1 made of the videos, some hundred to a file,
-``plan/`` the units to build, ``units/`` one record a finished unit, ``cache/`` the stages' results; ``lock`` is held
-while a build runs.
+``plan/`` the units to build, ``units/`` one record a finished unit, ``timings/`` how long it took, ``cache/`` the
+stages' results; ``lock`` is held while a build runs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hoiset.builder.engine.log import FLUSH_S, RecordLog
+from hoiset.builder.engine.meter import Meter, Timings
 from hoiset.errors import DatasetError, RecipeError
 from hoiset.shards.atomic import write_atomic
 from hoiset.shards.codec import canonical_json
@@ -146,6 +147,18 @@ class BuildState:
     def log(self, kind: str) -> RecordLog:
         """The records that are kept some hundred to a file: ``kind`` is ``screen``."""
         return RecordLog(self.storage, f".hoiset/{kind}", flush_s=self.flush_s)
+
+    def timings(self, phase: str) -> Timings:
+        """What a phase took so far: ``screen`` or ``reconstruct``."""
+        return Timings.from_json(self.read("timings", phase))
+
+    def meter(self, phase: str, total: int, done: int, failed: int) -> Meter:
+        """Adds to the timings of a phase; see :class:`Meter`."""
+
+        def save(timings: Timings) -> None:
+            self.write("timings", phase, timings.to_json())
+
+        return Meter(self.timings(phase), total, done, failed, save)
 
     def names(self, kind: str) -> list[str]:
         """Names of all records of a kind."""
