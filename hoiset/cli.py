@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hoiset import cli_eval, cli_plan, console
+from hoiset import cli_cost, cli_eval, cli_plan, console
 from hoiset.cli_fetch import CookiesFile, VideoCache, stages_that_fetch
 from hoiset.errors import HoisetError, MissingDependency, RecipeError
 
@@ -197,6 +197,9 @@ def status(out: Root, json: AsJson = False) -> None:
         console.print_timings(phase, timings)
     if found.failures:
         console.print_table(("key", "status", "detail"), ([f["key"], f["status"], f["detail"]] for f in found.failures))
+
+
+app.command()(cli_cost.cost)
 
 
 @app.command()
