@@ -2,11 +2,13 @@
 
 Points that flow carried have a place in space in the template and in every frame, which gives the rigid motion between
 them in closed form (Umeyama, PAMI 1991); where flow is lost, the surface of the last pose is registered to the frame's
-(point-to-plane ICP, Chen and Medioni 1992).
+(point-to-plane ICP, Chen and Medioni 1992). The mesh is what the depth map says of the object where it stands on a
+plane, and the inflated silhouette where it never does.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import cv2
@@ -15,12 +17,14 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from hoiset.builder.reconstruct.depth_shape import solid_on_plane
 from hoiset.builder.reconstruct.objects.evidence import ObjectTrack
 from hoiset.builder.reconstruct.objects.scene import Scene
 from hoiset.builder.reconstruct.objects.track import Cue
 from hoiset.builder.reconstruct.pose import PosedObject, box_centre, pose_sources, smooth_pose
 from hoiset.builder.reconstruct.shape import Mesh, front_depth_m, inflate_silhouette
 from hoiset.builder.reconstruct.smoothing import runs
+from hoiset.builder.reconstruct.support import gather, steady_depth, support_under
 from hoiset.geometry import invert, make_T, transform, unproject
 
 _MIN_POINTS = 30
@@ -32,6 +36,9 @@ _ICP_STEPS = 30
 _MIN_FITNESS = 0.3
 _STAY = 0.02
 _NEIGHBOURS = 20
+_LOOKED_AT = 24
+_OWN_STAND = 1.1
+_CLEARLY = 0.6
 
 
 @dataclass(frozen=True)
@@ -58,25 +65,82 @@ def pose_by_depth(
         ``None`` when too little of it has a depth where it stands.
     """
     size = (scene.shape[1], scene.shape[0])
-    depth = [cv2.resize(d, size, interpolation=cv2.INTER_NEAREST) for d in depth_m]
+    depth = steady_depth(np.stack([cv2.resize(d, size, interpolation=cv2.INTER_NEAREST) for d in depth_m]))
     template = _template(scene, track, K, depth[track.template_frame])
     if template is None:
         return None
+    stands = runs(track.cue == Cue.STANDING)
+    pose = _follow(scene, track, template, K, depth, stands)
+    mesh = template.mesh
+    solid = _stood(scene, track, K, depth, stands)
+    if solid is not None:
+        mesh, frame, T_camera_object = solid
+        pose = pose @ invert(pose[frame]) @ T_camera_object
+    smooth = smooth_pose(scene, track, pose[:, :3, :3], pose[:, :3, 3])
+    return PosedObject(track, mesh, smooth, pose_sources(track), "depth_map")
+
+
+def _follow(
+    scene: Scene,
+    track: ObjectTrack,
+    template: _Template,
+    K: np.ndarray,
+    depth: np.ndarray,
+    stands: list[tuple[int, int]],
+) -> Float[np.ndarray, "T 4 4"]:
+    """The template's pose in every frame in which the object is there, from the template frame on both ways.
+
+    Each stand has one, that of the frame in which hands hide least of it.
+    """
     T = len(depth)
     pose = np.full((T, 4, 4), np.nan)
     present = np.isfinite(track.affine[:, 0, 0])
+    stand_of = {t: span for span in stands for t in range(*span)}
     for order in (range(track.template_frame, T), range(track.template_frame, -1, -1)):
         last, before = template.T_camera_object, track.template_frame
         for t in order:
-            if t == track.template_frame:
-                pose[t] = last
-            elif present[t]:
-                last = pose[t] = _step(scene, track, template, K, depth, t, _carried(track, K, last, before, t))
-                before = t
-    for first, stop in runs(track.cue == Cue.STANDING):
-        pose[first:stop] = pose[_least_covered(scene, track, first, stop)]
-    smooth = smooth_pose(scene, track, pose[:, :3, :3], pose[:, :3, 3])
-    return PosedObject(track, template.mesh, smooth, pose_sources(track), "depth_map")
+            if not present[t] or np.isfinite(pose[t]).all():
+                continue
+            first, stop = stand_of.get(t, (t, t + 1))
+            at = _least_covered(scene, track, first, stop) if t in stand_of else t
+            if first <= track.template_frame < stop:
+                pose[first:stop] = template.T_camera_object
+            else:
+                pose[first:stop] = _step(scene, track, template, K, depth, at, _carried(track, K, last, before, at))
+            last, before = pose[t], t
+    return pose
+
+
+def _stood(
+    scene: Scene, track: ObjectTrack, K: np.ndarray, depth: np.ndarray, stands: list[tuple[int, int]]
+) -> tuple[Mesh, int, Float[np.ndarray, "4 4"]] | None:
+    """Mesh of the object where it stands on a plane and is seen best, a frame of that stand, and its pose there."""
+    seen = []
+    for first, stop in stands:
+        frames = np.unique(np.linspace(first, stop - 1, _LOOKED_AT).astype(int))
+        visible = np.stack([track.visible(t, scene.hand_masks[t]) for t in frames])
+        standing = gather(visible, depth[frames])
+        if standing is not None:
+            own = first <= track.template_frame < stop
+            seen.append(((_OWN_STAND if own else 1.0) * standing.mask.sum(), first, standing))
+    if not seen:
+        return None
+    background = _background(scene, track, depth)
+    for _, first, standing in sorted(seen, key=lambda s: -s[0]):
+        T_camera_plane = support_under(standing, K, background)
+        solid = None if T_camera_plane is None else solid_on_plane(standing, track.image, K, T_camera_plane)
+        if solid is not None:
+            return solid[0], first, solid[1]
+    return None
+
+
+def _background(scene: Scene, track: ObjectTrack, depth: np.ndarray) -> Float[np.ndarray, "H W"]:
+    """z-depth of what is seen in most frames in which neither the object nor a hand is there."""
+    frames = np.unique(np.linspace(0, len(depth) - 1, _LOOKED_AT).astype(int))
+    taken = np.stack([track.visible(t, scene.hand_masks[t]) | (scene.hand_masks[t] > 0) for t in frames])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.nanmedian(np.where(taken, np.nan, depth[frames]), axis=0)
 
 
 def _template(scene: Scene, track: ObjectTrack, K: np.ndarray, depth: np.ndarray) -> _Template | None:
@@ -111,7 +175,7 @@ def _step(
     track: ObjectTrack,
     template: _Template,
     K: np.ndarray,
-    depth: list[np.ndarray],
+    depth: np.ndarray,
     t: int,
     guess: np.ndarray,
 ) -> Float[np.ndarray, "4 4"]:
@@ -122,10 +186,20 @@ def _step(
     _, points = _surface(track.visible(t, scene.hand_masks[t]), depth[t], K)
     if len(points) < _MIN_POINTS:
         return guess
-    guess = guess.copy()
-    nearer = np.median(points[:, 2]) - np.median(transform(guess, template.surface)[:, 2])
-    guess[:3, 3] *= 1.0 + nearer / guess[2, 3]
-    return _register(template.surface, points, guess)
+    carried, moved = guess.copy(), guess.copy()
+    surface = transform(guess, template.surface)
+    carried[:3, 3] *= 1.0 + (np.median(points[:, 2]) - np.median(surface[:, 2])) / guess[2, 3]
+    moved[:3, 3] += np.median(points, axis=0) - np.median(surface, axis=0)
+    found = [_register(template.surface, points, start) for start in (carried, moved)]
+    misfit = [_misfit(template.surface, points, pose) for pose in found]
+    # What is seen of it is seldom all of it: its middle is believed only where it fits clearly better.
+    return found[1] if misfit[1] < _CLEARLY * misfit[0] else found[0]
+
+
+def _misfit(surface: np.ndarray, points: np.ndarray, pose: np.ndarray) -> float:
+    """Mean distance of points from a posed surface, m; far is far."""
+    distance, _ = cKDTree(transform(pose, surface)).query(points, distance_upper_bound=_REACH_M)
+    return float(np.minimum(distance, _REACH_M).mean())
 
 
 def _carried(track: ObjectTrack, K: np.ndarray, last: np.ndarray, before: int, t: int) -> Float[np.ndarray, "4 4"]:
@@ -140,7 +214,7 @@ def _carried(track: ObjectTrack, K: np.ndarray, last: np.ndarray, before: int, t
 
 
 def _by_matches(
-    track: ObjectTrack, template: _Template, K: np.ndarray, depth: list[np.ndarray], t: int
+    track: ObjectTrack, template: _Template, K: np.ndarray, depth: np.ndarray, t: int
 ) -> Float[np.ndarray, "4 4"] | None:
     """Rigid motion of carried points from the template to a frame, without those that disagree."""
     matches = track.matches.get(t)

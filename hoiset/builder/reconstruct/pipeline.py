@@ -28,7 +28,7 @@ from hoiset.shards.schema import Sample
 DETECT_VERSION = "3"
 HANDS_VERSION = "5"
 PEOPLE_VERSION = "1"
-OBJECTS_VERSION = "10"
+OBJECTS_VERSION = "11"
 
 
 class VideoParams(Params):

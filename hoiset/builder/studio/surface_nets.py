@@ -65,9 +65,7 @@ def mesh_from_sdf(sdf: Sdf, axes: tuple[np.ndarray, np.ndarray, np.ndarray], new
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
     values = _values_near_surface(sdf, grid)
     inside = values < 0
-    border = [inside[0], inside[-1], inside[:, 0], inside[:, -1], inside[:, :, 0], inside[:, :, -1]]
-    if not inside.any() or any(b.any() for b in border):
-        raise ValueError("the surface is not inside the grid: found none or one that leaves it; widen the axes")
+    _check_border(inside)
     cells, vertices = _cell_vertices(grid, values, inside)
     faces = _faces(inside, cells)
     for _ in range(newton_steps):
@@ -76,6 +74,26 @@ def mesh_from_sdf(sdf: Sdf, axes: tuple[np.ndarray, np.ndarray, np.ndarray], new
         length = np.linalg.norm(step, axis=-1, keepdims=True)
         vertices = vertices + step * np.minimum(1.0, 1e-3 / np.maximum(length, 1e-12))
     return Mesh(vertices, faces)
+
+
+def mesh_of_values(
+    values: Float[np.ndarray, "X Y Z"], axes: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> tuple[Float[np.ndarray, "V 3"], Int[np.ndarray, "F 3"]]:
+    """Surface nets of the zero level of sampled values (negative inside): vertices and faces, which face outwards.
+
+    Closed if no two insides meet along a grid edge alone.
+
+    Args:
+        values: At the grid's points; at least 0 on its border.
+        axes: Increasing grid coordinates along x, y and z, m; they need not be evenly spaced.
+
+    Raises:
+        ValueError: The surface does not exist in the grid or leaves it.
+    """
+    inside = values < 0
+    _check_border(inside)
+    cells, vertices = _cell_vertices(np.stack(np.meshgrid(*axes, indexing="ij"), -1), values, inside)
+    return vertices, _faces(inside, cells)
 
 
 def closed_mesh_from_sdf(sdf: Sdf, axes: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Mesh:
@@ -94,6 +112,12 @@ def closed_mesh_from_sdf(sdf: Sdf, axes: tuple[np.ndarray, np.ndarray, np.ndarra
         if (counts == 2).all():
             return mesh
     raise ValueError(f"pinched edges on every grid of {spacing} m spacing: a feature is too thin; use a finer grid")
+
+
+def _check_border(inside: np.ndarray) -> None:
+    border = [inside[0], inside[-1], inside[:, 0], inside[:, -1], inside[:, :, 0], inside[:, :, -1]]
+    if not inside.any() or any(b.any() for b in border):
+        raise ValueError("the surface is not inside the grid: found none or one that leaves it; widen the axes")
 
 
 def _values_near_surface(sdf: Sdf, grid: np.ndarray, block: int = 4) -> np.ndarray:
