@@ -138,7 +138,9 @@ def plan(
     _require_build()
     from hoiset.builder.survey import survey
 
-    found = survey(_recipe(split, source), source, limit)
+    recipe = _recipe(split, source)
+    with console.build_progress() as progress:
+        found = survey(recipe, source, limit, cli_plan.steps(progress))
     if json:
         console.print_json(found.to_json())
     else:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from hoiset import console
+
+
+def steps(progress: Any) -> Any:
+    """Counts of a survey, whose end nobody knows, for :func:`hoiset.console.build_progress`."""
+    return lambda done: progress(SimpleNamespace(phase="plan", done=done, total=None, failed=0))
 
 
 def print_survey(found: Any) -> None:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-_PHASES = {"screen": "pass 1: videos", "reconstruct": "pass 2: clips"}
+_PHASES = {"screen": "pass 1: videos", "reconstruct": "pass 2: clips", "plan": "read"}
 
 
 def print_json(value: Any) -> None:

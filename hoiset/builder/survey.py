@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hoiset.builder.recipe import Recipe
 from hoiset.builder.records import SourceVideo
@@ -17,6 +17,7 @@ from hoiset.builder.sources.action100m.source import Action100MSource
 from hoiset.errors import RecipeError
 
 _PROBLEMS_SHOWN = 20
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,19 @@ class Survey:
         return asdict(self)
 
 
-def survey(recipe: Recipe, source: str | Path | None, limit: int | None = None) -> Survey:
+def survey(
+    recipe: Recipe,
+    source: str | Path | None,
+    limit: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Survey:
     """Count what a recipe would choose; reads words and tables, no video.
 
     Args:
         recipe: Whose rules.
         source: What it reads from.
         limit: Only the first so many videos (``action100m``) or entries.
+        progress: Called with the number of them after each.
 
     Raises:
         RecipeError: The recipe makes its own videos, or ``source`` is missing.
@@ -91,10 +98,17 @@ def survey(recipe: Recipe, source: str | Path | None, limit: int | None = None) 
         raise RecipeError(f"recipe {recipe.name!r} reads {recipe.source.reads}, found none; give it with --source")
     opened = open_source(source, recipe.source.kind, **recipe.source.arguments())
     if isinstance(opened, Action100MSource):
-        counted = _of_choices(islice(opened.choices(), limit))
+        counted = _of_choices(_told(islice(opened.choices(), limit), progress))
     else:
-        counted = _of_videos(islice(opened.videos(), limit))
+        counted = _of_videos(_told(islice(opened.videos(), limit), progress))
     return Survey(version=recipe.name, source=str(source), kind=recipe.source.kind, **counted)
+
+
+def _told(items: Iterable[_Item], progress: Callable[[int], None] | None) -> Iterator[_Item]:
+    for number, item in enumerate(items, start=1):
+        yield item
+        if progress is not None:
+            progress(number)
 
 
 def _of_choices(choices: Iterable[Choice]) -> dict[str, Any]:

@@ -45,8 +45,10 @@ def test_the_funnel_adds_up(tmp_path: Path) -> None:
 
 def test_a_limit_counts_videos(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [[pouring(uid_of(i), 2) for i in range(5)]])
-    found = survey(load_recipe("action100m"), tmp_path, limit=2)
+    told: list[int] = []
+    found = survey(load_recipe("action100m"), tmp_path, limit=2, progress=told.append)
     assert (found.videos, found.segments) == (2, 4)
+    assert told == [1, 2]
 
 
 def test_a_folder(tmp_path: Path, shared_data: Path) -> None:

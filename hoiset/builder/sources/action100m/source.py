@@ -81,7 +81,8 @@ class _SeenUids:
     """A set of texts on disk: SQLite drops the temporary file of a database without a name when it is closed."""
 
     def __init__(self) -> None:
-        self._db = sqlite3.connect("", isolation_level=None)
+        # an executor may take up in one thread what was begun in another, never in both at once
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._db.execute("CREATE TABLE seen (uid TEXT PRIMARY KEY) WITHOUT ROWID")
 
     def add(self, uid: str) -> bool:

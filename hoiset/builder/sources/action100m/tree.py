@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 _LONGEST_S = 1e7  # four months; beyond it a time is no time of a video
+_LONGEST_TEXT = 4000
 
 
 @dataclass(frozen=True)
 class Caption:
-    """What was written of a segment (``gpt``); ``""`` where a field is absent."""
+    """What was written of a segment (``gpt``); ``""`` where a field is absent, cut at 4000 characters."""
 
     brief: str
     detailed: str
@@ -90,7 +91,7 @@ def _caption(gpt: Mapping[str, Any]) -> Caption:
 def _text(gpt: Mapping[str, Any], part: str, field: str) -> str:
     inner = gpt.get(part)
     value = inner.get(field) if isinstance(inner, Mapping) else None
-    return " ".join(value.split()) if isinstance(value, str) else ""
+    return " ".join(value[:_LONGEST_TEXT].split()) if isinstance(value, str) else ""
 
 
 def _on_cycles(parents: Mapping[str, str | None]) -> set[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -65,6 +66,15 @@ def test_the_stream_is_read_as_it_is_asked_for(tmp_path: Path) -> None:
     assert [next(videos).start_s, next(videos).start_s] == [0, 10]
     with pytest.raises(SourceError, match=r"b\.parquet cannot be read"):
         next(videos)
+
+
+def test_another_thread_may_read_on(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a.parquet", [[pouring(uid_of(i)) for i in range(3)]])
+    videos = Action100MSource(tmp_path).videos()
+    first = next(videos)
+    with ThreadPoolExecutor(1) as pool:
+        rest = pool.submit(list, videos).result()
+    assert [v.uid for v in (first, *rest)] == [uid_of(i) for i in range(3)]
 
 
 def test_a_video_counts_once_and_its_other_rows_are_told(tmp_path: Path) -> None:

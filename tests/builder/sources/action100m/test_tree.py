@@ -195,6 +195,12 @@ def test_captions_with_holes() -> None:
         assert (parsed.caption.brief, parsed.caption.summary) == ("", "")
 
 
+def test_a_text_without_end_is_cut() -> None:
+    (parsed,), _ = parse_nodes([{**GOOD, "gpt": gpt("pour " * 100_000)}])
+    assert parsed.caption is not None
+    assert len(parsed.caption.brief) <= 4000
+
+
 def test_times_are_to_the_millisecond() -> None:
     (parsed,), _ = parse_nodes([node("x", 13.550000190734863, 219.14999389648438)])
     assert (parsed.start_s, parsed.end_s) == (13.55, 219.15)
