@@ -132,19 +132,24 @@ def plan(
     split: Split,
     source: SourceDir = None,
     limit: Limit = None,
+    rates: cli_plan.Rates = None,
+    of_videos: cli_plan.OfVideos = None,
     json: AsJson = False,
 ) -> None:
-    """Count what would be screened, and what each rule drops, before anything is fetched."""
+    """Count what would be screened, what each rule drops, and what it would cost, before anything is fetched."""
     _require_build()
     from hoiset.builder.survey import survey
 
     recipe = _recipe(split, source)
     with console.build_progress() as progress:
         found = survey(recipe, source, limit, cli_plan.steps(progress))
+    cost = None if rates is None else cli_plan.cost_of_survey(found, rates, of_videos)
     if json:
-        console.print_json(found.to_json())
-    else:
-        cli_plan.print_survey(found)
+        console.print_json({**found.to_json(), "cost": None if cost is None else cost.to_json()})
+        return
+    cli_plan.print_survey(found)
+    if cost is not None:
+        cli_cost.print_cost(cost)
 
 
 @app.command()

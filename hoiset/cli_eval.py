@@ -42,7 +42,7 @@ def steps(progress: Any) -> Any:
     """Steps of an evaluation for :func:`hoiset.console.build_progress`."""
     from types import SimpleNamespace
 
-    return lambda done, total: progress(SimpleNamespace(phase="clips", done=done, total=total, failed=0))
+    return lambda done, total: progress(SimpleNamespace(phase="clips", done=done, total=total, failed=0, stage_s={}))
 
 
 def print_evaluation(found: Any) -> None:

@@ -1,16 +1,38 @@
-"""What ``hoiset plan`` prints."""
+"""``hoiset plan``: its options, and what it prints."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from hoiset import console
+
+Rates = Annotated[
+    Path | None, typer.Option("--rates", help="Build whose measured times and yields say what the plan would cost.")
+]
+OfVideos = Annotated[
+    int | None, typer.Option("--of-videos", min=1, help="Reckon the cost for so many videos like those that were read.")
+]
+
+
+def cost_of_survey(found: Any, rates: Path, of_videos: int | None) -> Any:
+    """What the chosen segments would cost, or those of so many videos at the same yield.
+
+    Raises:
+        DatasetError: The build has measured nothing yet.
+    """
+    from hoiset.builder.cost import Corpus, cost_of, measured_rates
+
+    scale = of_videos / found.videos if of_videos is not None and found.videos else 1.0
+    return cost_of(measured_rates(rates), Corpus(round(found.segments * scale)))
 
 
 def steps(progress: Any) -> Any:
     """Counts of a survey, whose end nobody knows, for :func:`hoiset.console.build_progress`."""
-    return lambda done: progress(SimpleNamespace(phase="plan", done=done, total=None, failed=0))
+    return lambda done: progress(SimpleNamespace(phase="plan", done=done, total=None, failed=0, stage_s={}))
 
 
 def print_survey(found: Any) -> None:

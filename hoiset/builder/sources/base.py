@@ -22,7 +22,8 @@ class Source(Protocol):
     def videos(self) -> Iterator[SourceVideo]:
         """Every video, the unusable ones with a ``problem``: nothing is left out in silence.
 
-        Ordered by uid, start and end; a source of any size should yield them as it reads them.
+        The order follows from the source alone: the entries of a uid come together, by start and end, each span once.
+        Uids are sorted where that does not take a list of them; a source of any size yields as it reads.
 
         Raises:
             SourceError: The source as a whole cannot be listed.
