@@ -1,6 +1,6 @@
 """A build whose passes take milliseconds: a "video" is a text file whose words say what becomes of it.
 
-``python -m tests.builder.fakes SOURCE OUT WORKERS`` runs one, to be killed.
+``python -m tests.builder.fakes SOURCE OUT WORKERS [RAY_ADDRESS]`` runs one, to be killed.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from hoiset.builder.engine.cache import StageCache
+from hoiset.builder.engine.options import EngineOptions
 from hoiset.builder.recipe import PartitionRatios, Recipe
 from hoiset.builder.reconstruct.pipeline import Backends
 from hoiset.builder.records import Candidate, Clip, SourceVideo
@@ -56,6 +58,8 @@ def reconstruct(clip: Clip, models: Any, params: Any, cache: StageCache, provena
         raise ClipError("no_hands", "none in any frame")
     if "bug" in words:
         raise IndexError("in pass 2")
+    if "slow" in words:
+        time.sleep(0.2)
     if "crash" in words:
         os._exit(7)
     seed = zlib.crc32(clip.key.encode())
@@ -103,4 +107,5 @@ def dataset_bytes(out: Path) -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    build(RECIPE, sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), stages=STAGES)
+    ENGINE = EngineOptions(kind="ray", address=sys.argv[4], cpus=1, flush_s=0) if sys.argv[4:] else None
+    build(RECIPE, sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), stages=STAGES, engine=ENGINE)

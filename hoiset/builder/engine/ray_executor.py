@@ -114,6 +114,11 @@ def _room(there: dict[str, float], cpus: float, gpus: float) -> int:
     return max(1, int(min(room, default=1)))
 
 
+def _why(error: Exception) -> str:
+    """What killed an actor, without the addresses and process numbers that differ from run to run."""
+    return ", last for want of memory" if "memory" in str(error).lower() else ""
+
+
 class _Server:
     """Life of an actor: open the handler with the first task, then answer."""
 
@@ -222,8 +227,7 @@ class _ActorPool(Pool):
         deaths = self._deaths.setdefault(index, [])
         deaths.append("" if self._node_died(error) else actor.node)
         if self._guilty(deaths):
-            how = " ".join(str(error).split())
-            yield index, Outcome(reason="worker_crashed", detail=f"the worker process died twice, last: {how}"[:500])
+            yield index, Outcome(reason="worker_crashed", detail=f"the worker process died twice{_why(error)}")
             del self._deaths[index]
         else:
             self._waiting.appendleft(index)
