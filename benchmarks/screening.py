@@ -62,6 +62,8 @@ def right(label: dict[str, str], found: tuple[Candidate, ...], *, whole: bool) -
         return gates <= {"camera_moves", "camera_unsure", "too_short"}
     if label["hands_visible"] == "no":
         return "ok" not in gates and "no_hands" in gates
+    if label["manipulation"] == "no":
+        return gates == {"no_object_motion"}
     return gates == {"ok"} if whole and label["manipulation"] == "yes" else "ok" in gates
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,12 +12,20 @@ from hoiset.builder.screen.params import ScreenParams
 GATES = (
     "no_video",
     "too_short",
+    "black_frames",
     "camera_moves",
     "camera_unsure",
+    "still_image",
+    "blurred",
+    "split_screen",
+    "picture_in_picture",
+    "text_overlay",
     "no_hands",
     "hands_too_small",
     "hands_cut_off",
+    "not_a_person",
     "no_hand_motion",
+    "no_object_motion",
 )
 """Names of the gates, cheap ones first; a span that passes all of them has the gate ``ok``.
 
@@ -24,13 +33,74 @@ GATES = (
 a picture without texture, one that is covered nearly whole, one in which everything changes.
 """
 
-MEASURED = ("duration_s", "camera_shift", "hand_s", "hand_ratio", "hand_size", "hand_cut_off", "hand_speed")
+MEASURED = (
+    "duration_s",
+    "black",
+    "camera_shift",
+    "change",
+    "blur",
+    "split",
+    "inset",
+    "text",
+    "hand_s",
+    "hand_ratio",
+    "hand_size",
+    "hand_cut_off",
+    "hand_score",
+    "hand_skin",
+    "hand_speed",
+    "object_motion",
+)
 """Names of the measured values; every candidate has all of them, NaN where they were not reached.
 
 ``camera_shift`` is the most that the background moved within the span; for a span that failed on it, the least it
 moves in any ``min_clip_s`` of it, or what was seen of its motion where it is lost before. Sizes and shifts are
-fractions of min(height, width), speeds the same per second.
+fractions of min(height, width), speeds the same per second. For the others see
+:func:`hoiset.builder.screen.quality.measure_quality`, :func:`hoiset.builder.screen.hands.measure_hands` and
+:func:`hoiset.builder.screen.near_hands.measure_near_hands`. ``hand_score`` has no gate: the detector's own threshold
+decides what counts as a hand.
 """
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison of a measured value.
+
+    Attributes:
+        gate: What a span that fails it is said to fail.
+        value: One of :data:`MEASURED`.
+        param: Field of :class:`ScreenParams` that holds the bound.
+        least: Whether the bound is the least that passes, or the most.
+        unit: Of the bound, for people.
+    """
+
+    gate: str
+    value: str
+    param: str
+    least: bool
+    unit: str = ""
+
+
+CHECKS = (
+    Check("too_short", "duration_s", "min_clip_s", True, "s "),
+    Check("black_frames", "black", "max_black_ratio", False),
+    Check("camera_moves", "camera_shift", "max_camera_shift", False),
+    Check("still_image", "change", "min_change", True),
+    Check("blurred", "blur", "max_blur", False),
+    Check("split_screen", "split", "max_split", False),
+    Check("picture_in_picture", "inset", "max_inset", False),
+    Check("text_overlay", "text", "max_text", False),
+    Check("no_hands", "hand_s", "min_hand_s", True, "s "),
+    Check("no_hands", "hand_ratio", "min_hand_ratio", True),
+    Check("hands_too_small", "hand_size", "min_hand_size", True),
+    Check("hands_cut_off", "hand_cut_off", "max_cut_off_ratio", False),
+    Check("not_a_person", "hand_skin", "min_hand_skin", True),
+    Check("no_hand_motion", "hand_speed", "min_hand_speed", True),
+    Check("no_object_motion", "object_motion", "min_object_motion", True),
+)
+"""Every comparison, in the order in which they are made."""
+
+_EPS = 1e-6  # s; times are sums of frame periods
 
 
 def first_failed(measured: Mapping[str, float], params: ScreenParams) -> tuple[str, str]:
@@ -38,18 +108,10 @@ def first_failed(measured: Mapping[str, float], params: ScreenParams) -> tuple[s
 
     A value that is missing or NaN was not measured, and its gate is not asked.
     """
-    value = {name: float(measured.get(name, np.nan)) for name in MEASURED}
-    p = params
-    checks = (
-        ("too_short", value["duration_s"] < p.min_clip_s - 1e-6, "duration_s", p.min_clip_s, "s at least"),
-        ("camera_moves", value["camera_shift"] > p.max_camera_shift, "camera_shift", p.max_camera_shift, "at most"),
-        ("no_hands", value["hand_s"] < p.min_hand_s - 1e-6, "hand_s", p.min_hand_s, "s at least"),
-        ("no_hands", value["hand_ratio"] < p.min_hand_ratio, "hand_ratio", p.min_hand_ratio, "at least"),
-        ("hands_too_small", value["hand_size"] < p.min_hand_size, "hand_size", p.min_hand_size, "at least"),
-        ("hands_cut_off", value["hand_cut_off"] > p.max_cut_off_ratio, "hand_cut_off", p.max_cut_off_ratio, "at most"),
-        ("no_hand_motion", value["hand_speed"] < p.min_hand_speed, "hand_speed", p.min_hand_speed, "at least"),
-    )
-    for gate, failed, name, bound, sense in checks:
+    for check in CHECKS:
+        value, bound = float(measured.get(check.value, np.nan)), float(getattr(params, check.param))
+        failed = value < bound - (_EPS if check.unit else 0.0) if check.least else value > bound
         if failed:
-            return gate, f"{name} is {value[name]:.3g}, expected {bound:g} {sense}"
+            sense = "at least" if check.least else "at most"
+            return check.gate, f"{check.value} is {value:.3g}, expected {bound:g} {check.unit}{sense}"
     return "ok", ""

@@ -22,6 +22,8 @@ class HandView:
         present: (T, N) whether slot n holds a hand that counts.
         size: (T, N) diagonal of the hand's box, fraction of min(H, W); NaN where not present.
         outside: (T, N) share of the joints outside the image; NaN where not present.
+        joints: (T, N, 21, 2) px; NaN where not present.
+        score: (T, N) confidence; NaN where not present.
         speed: (T,) speed of the fastest hand since the sample before, fractions of min(H, W) per s; NaN where unknown.
     """
 
@@ -29,6 +31,8 @@ class HandView:
     present: Bool[np.ndarray, "T N"]
     size: Float[np.ndarray, "T N"]
     outside: Float[np.ndarray, "T N"]
+    joints: Float[np.ndarray, "T N 21 2"]
+    score: Float[np.ndarray, "T N"]
     speed: Float[np.ndarray, "T"]
 
     @property
@@ -90,7 +94,9 @@ def view_hands(
     short = min(height, width)
     size = np.linalg.norm(joints.max(axis=2) - joints.min(axis=2), axis=-1) / short
     out = ((joints < -0.5) | (joints > (width - 0.5, height - 0.5))).any(axis=-1).mean(axis=-1)
-    return HandView(time, present, size, np.where(present, out, np.nan), _speed(joints, present, time) / short)
+    score = np.where(present, detections.score, np.nan)
+    speed = _speed(joints, present, time) / short
+    return HandView(time, present, size, np.where(present, out, np.nan), joints, score, speed)
 
 
 def _speed(
@@ -122,18 +128,20 @@ def measure_hands(view: HandView, first: int, last: int, params: ScreenParams) -
 
     Returns:
         ``hand_s``: time that hands are seen, s. ``hand_ratio``: share of the samples that show one. ``hand_size``:
-        median. ``hand_cut_off``: share of the hands that the border cuts off. ``hand_speed``: 90th percentile. The last
-        three are NaN without hands.
+        median. ``hand_cut_off``: share of the hands that the border cuts off. ``hand_speed``: 90th percentile.
+        ``hand_score``: median. The last four are NaN without hands.
     """
     part = slice(first, last + 1)
     seen, size, speed, outside = view.seen[part], view.size[part], view.speed[part], view.outside[part]
     period_s = float(np.median(np.diff(view.time))) if len(view.time) > 1 else 0.0
+    score = view.score[part]
     cut_off = outside[np.isfinite(outside)] > params.hand_outside_ratio
     return {
         "hand_s": float(seen.sum() * period_s),
         "hand_ratio": float(seen.mean()) if len(seen) else 0.0,
         "hand_size": float(np.nanmedian(size)) if np.isfinite(size).any() else np.nan,
         "hand_cut_off": float(cut_off.mean()) if len(cut_off) else np.nan,
+        "hand_score": float(np.nanmedian(score)) if np.isfinite(score).any() else np.nan,
         "hand_speed": float(np.nanpercentile(speed, 90)) if np.isfinite(speed).any() else np.nan,
     }
 

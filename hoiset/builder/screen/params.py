@@ -21,6 +21,13 @@ class ScreenParams(Params):
         hard_cut_histogram: Half the L1 distance of colour histograms that goes with it, 0..1.
         max_camera_shift: Most that any point of the background may move from where it was at the span's start.
         max_unregistered_s: For this long the background may be hidden (or blurred) within a static span.
+        max_black_ratio: Most of the frames that may be black.
+        min_change: Least change of the picture's liveliest place from sample to sample, 0..1: a photograph has none.
+        max_blur: Most blur, 0..1.
+        max_split: Most sure that the picture may be two side by side or one above the other, 0..1; what neither side
+            of a seam moves beside cannot be told from the edge of a table.
+        max_inset: The same for a picture in the picture; permissive, for screens and frames have such edges too.
+        max_text: Most of the picture that lines of text may cover; permissive, for labels and tools look alike.
         hand_look_s: Hands are first looked for this far apart, and all along only around the times that show one.
         min_hand_score: Detections below are not counted.
         hand_support_s: A detection counts when another one lies within this time.
@@ -31,7 +38,11 @@ class ScreenParams(Params):
         min_hand_size: Least diagonal of a hand's box, median.
         hand_outside_ratio: A hand with more than this share of its joints outside the image is cut off.
         max_cut_off_ratio: Most of the hands that may be cut off.
+        min_hand_skin: Least share of the hands' pixels that are coloured like skin, in pictures that have colours; 0 =
+            any, since gloves are worn at work.
         min_hand_speed: Least speed of the hands' joints in their livelier moments (90th percentile), 1/s.
+        min_object_motion: Least share of the surroundings of hands that changes in the livelier moments: a hand that
+            only gestures changes nothing but itself.
     """
 
     min_clip_s: float = Field(2.0, gt=0)
@@ -46,6 +57,12 @@ class ScreenParams(Params):
     hard_cut_histogram: float = Field(0.5, gt=0, le=1)
     max_camera_shift: float = Field(0.01, gt=0)
     max_unregistered_s: float = Field(1.5, ge=0)
+    max_black_ratio: float = Field(0.2, ge=0, le=1)
+    min_change: float = Field(0.006, ge=0, le=1)
+    max_blur: float = Field(0.65, ge=0, le=1)
+    max_split: float = Field(0.45, ge=0, le=1)
+    max_inset: float = Field(0.75, ge=0, le=1)
+    max_text: float = Field(0.06, ge=0, le=1)
     hand_look_s: float = Field(0.6, gt=0)
     min_hand_score: float = Field(0.6, ge=0, le=1)
     hand_support_s: float = Field(0.5, ge=0)
@@ -56,4 +73,6 @@ class ScreenParams(Params):
     min_hand_size: float = Field(0.1, ge=0)
     hand_outside_ratio: float = Field(0.2, ge=0, le=1)
     max_cut_off_ratio: float = Field(0.5, ge=0, le=1)
+    min_hand_skin: float = Field(0.0, ge=0, le=1)
     min_hand_speed: float = Field(0.04, ge=0)
+    min_object_motion: float = Field(0.005, ge=0, le=1)

@@ -1,4 +1,4 @@
-"""Pass 1 over one video: shots, static spans within them, hands within those."""
+"""Pass 1 over one video: shots, static spans within them, the picture's quality, hands within those."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from hoiset.builder.reconstruct.backends.base import HandDetector
 from hoiset.builder.records import Candidate, SourceVideo
 from hoiset.builder.screen.gates import MEASURED, first_failed
 from hoiset.builder.screen.hands import hand_runs, look_for_hands, measure_hands, split_long, view_hands
+from hoiset.builder.screen.near_hands import measure_near_hands
 from hoiset.builder.screen.params import ScreenParams
+from hoiset.builder.screen.quality import measure_black, measure_quality
 from hoiset.builder.screen.sampling import Shot, iter_shots
 from hoiset.builder.screen.static_camera import CameraTrack, StaticSpan, least_shift, static_spans, track_camera
 from hoiset.errors import ClipError, VideoError
@@ -35,7 +37,7 @@ def screen_video(video: SourceVideo, hand_detector: HandDetector, params: Screen
 
     Args:
         video: What to judge.
-        hand_detector: Asked only about spans in which the camera stands still.
+        hand_detector: Asked only about spans in which the camera stands still and the picture is good.
         params: Thresholds.
 
     Returns:
@@ -92,7 +94,7 @@ def _screen_shot(shot: Shot, hand_detector: HandDetector, params: ScreenParams) 
         if end_s - start_s < params.min_clip_s - 1e-6:
             continue
         yield from _moving(shot, track, done, still.first, params)
-        yield from _screen_hands(shot, still, hand_detector, params)
+        yield from _screen_still(shot, still, hand_detector, params)
         done = still.last
     yield from _moving(shot, track, done, len(shot.time) - 1, params)
 
@@ -111,7 +113,9 @@ def _moving(shot: Shot, track: CameraTrack, first: int, last: int, params: Scree
     part = slice(first, last + 1)
     shift = least_shift(CameraTrack(track.shift[part], track.stretch[part]), shot.time[part], params)
     measured = {"duration_s": end_s - start_s, "camera_shift": shift}
-    if np.isnan(shift):
+    if np.isnan(shift) and (black := measure_black(shot.rgb[part])) > params.max_black_ratio:
+        yield _Span(start_s, end_s, measured | {"black": black})
+    elif np.isnan(shift):
         detail = (
             f"the background cannot be followed for {params.min_clip_s:g} s: it is hidden, changes, or shows nothing"
         )
@@ -122,17 +126,21 @@ def _moving(shot: Shot, track: CameraTrack, first: int, last: int, params: Scree
         yield _Span(start_s, end_s, measured, "camera_moves", detail)
 
 
-def _screen_hands(shot: Shot, still: StaticSpan, hand_detector: HandDetector, params: ScreenParams) -> Iterator[_Span]:
-    """The parts of a static span that show hands, each with a margin; the whole span when none does."""
+def _screen_still(shot: Shot, still: StaticSpan, hand_detector: HandDetector, params: ScreenParams) -> Iterator[_Span]:
+    """The parts of a static span that show hands, each with a margin; the whole span where its picture fails, too."""
     start_s, end_s = _bounds(shot, still.first, still.last)
     part = slice(still.first, still.last + 1)
     time, rgb = shot.time[part], shot.rgb[part]
     height, width = rgb[0].shape[:2]
+    common = {"camera_shift": still.shift, **measure_quality(rgb)}
+    whole = {"duration_s": end_s - start_s, **common}
+    if first_failed(whole, params)[0] != "ok":
+        yield _Span(start_s, end_s, whole)
+        return
     view = view_hands(look_for_hands(hand_detector, rgb, time, params), time, height, width, params)
     runs = hand_runs(view, params)
     if not runs:
-        measured = {"duration_s": end_s - start_s, "camera_shift": still.shift}
-        yield _Span(start_s, end_s, measured | measure_hands(view, 0, len(time) - 1, params))
+        yield _Span(start_s, end_s, whole | measure_hands(view, 0, len(time) - 1, params))
     for first, last in runs:
         run = (
             max(start_s, float(time[first]) - params.hand_margin_s),
@@ -140,7 +148,8 @@ def _screen_hands(shot: Shot, still: StaticSpan, hand_detector: HandDetector, pa
         )
         for a, b in split_long(*run, view, params):
             inside = np.flatnonzero((time >= max(a, time[first])) & (time <= min(b, time[last])))
-            measured = {"duration_s": b - a, "camera_shift": still.shift}
+            measured = {"duration_s": b - a, **common}
             if len(inside):
-                measured |= measure_hands(view, int(inside[0]), int(inside[-1]), params)
+                from_to = int(inside[0]), int(inside[-1])
+                measured |= measure_hands(view, *from_to, params) | measure_near_hands(rgb, view, *from_to)
             yield _Span(a, b, measured)

@@ -16,6 +16,11 @@ PARAMS = ScreenParams()
 H, W = 200, 400
 
 
+def _view(time: np.ndarray, present: np.ndarray, speed: np.ndarray) -> HandView:
+    size, joints = np.where(present, 0.2, np.nan), np.full((*present.shape, 21, 2), np.nan)
+    return HandView(time, present, size, np.where(present, 0.0, np.nan), joints, size, speed)
+
+
 def detections(
     centres: list[list[tuple[float, float] | None]], size: float = 40.0, score: float = 0.9
 ) -> HandDetections:
@@ -82,7 +87,7 @@ def test_runs_join_over_short_gaps_only() -> None:
 def test_splitting_covers_the_span_with_parts_of_bounded_length(length: float, start: float, seen: list[bool]) -> None:
     time = start + np.linspace(0, length, len(seen))
     present = np.array(seen)[:, None]
-    v = HandView(time, present, np.where(present, 0.2, np.nan), np.where(present, 0.0, np.nan), np.zeros(len(seen)))
+    v = _view(time, present, np.zeros(len(seen)))
     parts = split_long(start, start + length, v, PARAMS)
     assert parts[0][0] == start
     assert parts[-1][1] == start + length
@@ -94,7 +99,7 @@ def test_a_long_span_is_split_where_no_hand_is_seen() -> None:
     time = np.arange(150) / 5  # 30 s: the even mark is at 15 s
     present = np.ones((150, 1), bool)
     present[80:84] = False  # 16.0 .. 16.6 s
-    v = HandView(time, present, np.where(present, 0.2, np.nan), np.where(present, 0.0, np.nan), np.full(150, 0.5))
+    v = _view(time, present, np.full(150, 0.5))
     assert split_long(0.0, 30.0, v, PARAMS) == [(0.0, 16.0), (16.0, 30.0)]
 
 
