@@ -108,13 +108,19 @@ def screen(
     limit: Limit = None,
     cookies: CookiesFile = None,
     video_cache: VideoCache = None,
+    rethreshold: Annotated[
+        bool, typer.Option("--rethreshold", help="Decide again what --out has measured; no video is read.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Pass 1 alone: which spans have a static camera and hands at work."""
     _require_build()
-    from hoiset.builder.run import CANDIDATES_FILE
+    from hoiset.builder.run import CANDIDATES_FILE, SCREEN_REPORT_FILE
     from hoiset.builder.run import screen as run
 
+    if rethreshold:
+        _redecide(split, out, json)
+        return
     recipe = _recipe(split, source)
     options = _engine(engine, address, worker_cpus, worker_gpus)
     with console.build_progress() as progress:
@@ -125,6 +131,20 @@ def screen(
     _print_report(report, json)
     if not json:
         console.print_line(f"every span and what was measured: {out / CANDIDATES_FILE}")
+        console.print_line(f"the same to look at: {out / SCREEN_REPORT_FILE}")
+
+
+def _redecide(split: str, out: Path, json: bool) -> None:
+    from hoiset.builder.run import REDECIDED_FOLDER, redecide
+
+    found = redecide(_recipe(split, source="."), out)
+    if json:
+        console.print_json(found.to_json())
+        return
+    console.print_counts("before", found.before)
+    console.print_counts("after", found.after)
+    console.print_line(f"{found.changed} spans decided otherwise; {found.unknown} must be screened again to be decided")
+    console.print_line(f"spans and report: {out / REDECIDED_FOLDER}")
 
 
 @app.command()

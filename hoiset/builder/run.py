@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from hoiset.builder.engine.state import BuildState
 from hoiset.builder.ledger import Ledger
 from hoiset.builder.passes import Progress, Step, build_units, judge_videos, judgements
 from hoiset.builder.plan import Plan
-from hoiset.builder.recipe import Recipe, load_recipe
+from hoiset.builder.recipe import Recipe, load_recipe, parse_recipe
 from hoiset.builder.records import SourceVideo
+from hoiset.builder.screen.report import Throughput, write_report
+from hoiset.builder.screen.rethreshold import Redecided, rethreshold
 from hoiset.builder.sources import open_source
 from hoiset.builder.stages import Stages, handler_factory
 from hoiset.builder.tables import STATUS_SCHEMA, write_candidates
@@ -27,6 +30,8 @@ from hoiset.shards.tables import write_rows
 from hoiset.shards.writer import ShardRecord
 
 CANDIDATES_FILE = "screen/candidates.parquet"
+SCREEN_REPORT_FILE = "screen/report.html"
+REDECIDED_FOLDER = "screen/rethreshold"
 STATUS_FILE = "status.parquet"
 
 
@@ -73,6 +78,28 @@ def screen(
     job = _Job.open(split, source, out, limit, progress, stages, cache=True, engine=engine)
     with job.hold(), Ledger.open() as ledger, job.engine.open(workers) as executor:
         return job.report(job.screen(ledger, executor), {}, {})
+
+
+def redecide(split: str | Path | Recipe, out: str | Path) -> Redecided:
+    """Decide again what pass 1 measured, by the thresholds of another recipe, without touching a video.
+
+    The table and the report of these decisions go to ``screen/rethreshold``; what was built stays as it is, and a build
+    of the other recipe screens for itself.
+
+    Args:
+        split: Name of a recipe, path of a ``.toml`` file, or a recipe: its ``screen`` counts.
+        out: Output directory of a :func:`screen` or :func:`build`.
+
+    Raises:
+        RecipeError: Unknown or malformed recipe, or a parameter differs that cannot be changed in hindsight.
+        DatasetError: Nothing was screened there.
+    """
+    recipe, state = split if isinstance(split, Recipe) else load_recipe(split), BuildState(Path(out))
+    old = parse_recipe(state.recipe(), str(out))
+    target = state.out / REDECIDED_FOLDER
+    found = rethreshold(state.out / CANDIDATES_FILE, target / "candidates.parquet", old.screen, recipe.screen)
+    write_report(target, recipe.screen, title=f"{recipe.name}: pass 1, decided again")
+    return found
 
 
 def build(
@@ -135,6 +162,7 @@ class _Job:
 
     recipe: Recipe
     videos: Iterator[SourceVideo]
+    again: Callable[[], Iterator[SourceVideo]]
     state: BuildState
     engine: EngineOptions
     progress: Progress
@@ -159,6 +187,7 @@ class _Job:
         return _Job(
             recipe,
             _videos(recipe, source, limit),
+            partial(_videos, recipe, source, limit),
             state,
             options,
             progress or _silent,
@@ -182,6 +211,14 @@ class _Job:
                 if plan is not None:
                     plan.add(judged.seq, judged.uid, judged.candidates, judged.sha256)
         write_candidates(self.state.out / CANDIDATES_FILE, judgements(ledger), sorted(measures))
+        took = self.state.timings("screen")
+        write_report(
+            (self.state.out / CANDIDATES_FILE).parent,
+            self.recipe.screen,
+            self.again(),
+            Throughput(took.tasks, took.task_s, took.wall_s),
+            title=f"{self.recipe.name}: pass 1",
+        )
         return _Screened(ledger.count_videos(), dict(sorted(gates.items())))
 
     def reconstruct(self, plan: Plan, executor: Executor) -> None:

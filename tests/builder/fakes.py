@@ -101,8 +101,9 @@ def make_source(root: Path, words: dict[str, str]) -> Path:
 
 
 def dataset_bytes(out: Path) -> dict[str, bytes]:
-    """Every file of a dataset, all but the state."""
-    files = (p for p in out.rglob("*") if p.is_file() and ".hoiset" not in p.parts)
+    """Every file of a dataset, all but the state and the report of pass 1, which says how long it took."""
+    files = (p for p in out.rglob("*") if p.is_file() and ".hoiset" not in p.parts and p.parent.name != "screen")
+    files = (*files, out / "screen/candidates.parquet")
     return {p.relative_to(out).as_posix(): p.read_bytes() for p in files}
 
 

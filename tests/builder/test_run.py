@@ -1,21 +1,27 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from hoiset.builder.run import build
+from hoiset.builder.recipe import load_recipe
+from hoiset.builder.reconstruct.pipeline import Backends
+from hoiset.builder.run import build, redecide
 from hoiset.builder.run import screen as run_screen
+from hoiset.builder.stages import Stages
 from hoiset.builder.status import read_status
 from hoiset.errors import DatasetError, HoisetError, RecipeError, SourceError
 from hoiset.shards.verify import verify_dataset
-from tests.builder.fakes import RECIPE, STAGES, dataset_bytes, make_source
+from tests.builder.fakes import RECIPE, STAGES, FakeModel, dataset_bytes, make_source
+from tests.builder.screen.scenes import SquareDetector, scene, video
 
 WORDS = {f"clip_{i:02d}": "two" if i % 3 == 0 else "" for i in range(9)}
 
@@ -305,3 +311,39 @@ def test_seconds_are_kept_apart_from_the_dataset(source: Path, tmp_path: Path) -
     run(source, tmp_path / "out")
     again = read_status(tmp_path / "out").timings["reconstruct"]
     assert (again.done, again.tasks, again.task_s) == (12, 12, timings["reconstruct"].task_s)
+
+
+def test_pass_1_leaves_a_report(source: Path, tmp_path: Path) -> None:
+    run_screen(RECIPE, source, tmp_path / "out", workers=0, stages=STAGES)
+    record = json.loads((tmp_path / "out/screen/report.json").read_bytes())
+    table = pq.read_table(tmp_path / "out/screen/candidates.parquet")
+    assert record["spans"] == table.num_rows
+    assert record["throughput"]["videos"] == record["videos"]
+    assert (tmp_path / "out/screen/report.html").read_text().startswith("<!doctype html>")
+
+
+@contextlib.contextmanager
+def squares(profile: str) -> Iterator[Any]:
+    yield Backends(hands=SquareDetector(), person=FakeModel("person"))
+
+
+def test_other_thresholds_decide_again_beside_what_was_built(tmp_path: Path) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    video(source / "a.mp4", scene(4))
+    video(source / "b.mp4", scene(4, lambda _: None))
+    recipe = load_recipe("v2")
+    run_screen(recipe, source, out, workers=0, stages=Stages(backends=squares))
+    before = {p: p.read_bytes() for p in (out / "screen").iterdir()}
+    strict = recipe.model_copy(update={"screen": recipe.screen.model_copy(update={"min_hand_size": 0.9})})
+    found = redecide(strict, out)
+    assert (found.before, found.after) == ({"no_hands": 1, "ok": 1}, {"hands_too_small": 1, "no_hands": 1})
+    assert {p: p.read_bytes() for p in before} == before
+    assert json.loads((out / "screen/rethreshold/report.json").read_bytes())["passed"] == 0
+    anew = run_screen(strict, source, tmp_path / "anew", workers=0, stages=Stages(backends=squares))
+    assert anew.gates == found.after
+    finer = recipe.model_copy(update={"screen": recipe.screen.model_copy(update={"sample_fps": 10.0})})
+    with pytest.raises(RecipeError, match="sample_fps"):
+        redecide(finer, out)
+    with pytest.raises(DatasetError, match="hoiset build"):
+        redecide(strict, tmp_path / "nowhere")
