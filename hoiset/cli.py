@@ -22,12 +22,15 @@ app = typer.Typer(
 )
 
 Root = Annotated[Path, typer.Argument(help="Dataset directory.", show_default=False)]
+Place = Annotated[str, typer.Argument(help="Dataset directory, or s3://bucket/folder.", show_default=False)]
 Split = Annotated[str, typer.Option("--split", help="Name of a recipe, or the path of a .toml file.")]
 SourceDir = Annotated[
     str | None,
     typer.Option("--source", help="Directory of videos, table of addresses, or hf://... address; not for all recipes."),
 ]
-Out = Annotated[Path, typer.Option("--out", help="Output directory: new, empty, or of a build to go on with.")]
+Out = Annotated[
+    str, typer.Option("--out", help="Output directory or s3://bucket/folder: new, empty, or of a build to go on with.")
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=0, help="Worker processes; as the machine has room by default.")
 ]
@@ -51,7 +54,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and 
 def build(
     split: Split,
     source: SourceDir = None,
-    out: Out = Path("out"),
+    out: Out = "out",
     workers: Workers = None,
     engine: Engine = "local",
     address: Address = "",
@@ -99,7 +102,7 @@ def build(
 def screen(
     split: Split,
     source: SourceDir = None,
-    out: Out = Path("out"),
+    out: Out = "out",
     workers: Workers = None,
     engine: Engine = "local",
     address: Address = "",
@@ -130,11 +133,11 @@ def screen(
         )
     _print_report(report, json)
     if not json:
-        console.print_line(f"every span and what was measured: {out / CANDIDATES_FILE}")
-        console.print_line(f"the same to look at: {out / SCREEN_REPORT_FILE}")
+        console.print_line(f"every span and what was measured: {out}/{CANDIDATES_FILE}")
+        console.print_line(f"the same to look at: {out}/{SCREEN_REPORT_FILE}")
 
 
-def _redecide(split: str, out: Path, json: bool) -> None:
+def _redecide(split: str, out: str, json: bool) -> None:
     from hoiset.builder.run import REDECIDED_FOLDER, redecide
 
     found = redecide(_recipe(split, source="."), out)
@@ -144,7 +147,7 @@ def _redecide(split: str, out: Path, json: bool) -> None:
     console.print_counts("before", found.before)
     console.print_counts("after", found.after)
     console.print_line(f"{found.changed} spans decided otherwise; {found.unknown} must be screened again to be decided")
-    console.print_line(f"spans and report: {out / REDECIDED_FOLDER}")
+    console.print_line(f"spans and report: {out}/{REDECIDED_FOLDER}")
 
 
 @app.command()
@@ -206,7 +209,7 @@ def _print_report(report: Any, json: bool) -> None:
 
 
 @app.command()
-def status(out: Root, json: AsJson = False) -> None:
+def status(out: Place, json: AsJson = False) -> None:
     """How far a build is, and what stopped the clips that were not made."""
     from hoiset.builder.status import read_status
 
@@ -230,7 +233,7 @@ app.command()(cli_cost.cost)
 
 
 @app.command()
-def verify(root: Root, version: Version = None, json: AsJson = False) -> None:
+def verify(root: Place, version: Version = None, json: AsJson = False) -> None:
     """Read everything again and say what is wrong; exit code 1 if anything is."""
     from hoiset.shards.verify import verify_dataset
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +12,7 @@ Price = Annotated[float | None, typer.Option(min=0, help="In any currency; not p
 
 
 def cost(
-    out: Annotated[Path, typer.Argument(help="Build directory, finished or not.", show_default=False)],
+    out: Annotated[str, typer.Argument(help="Build directory or s3://bucket/folder.", show_default=False)],
     segments: Annotated[
         int | None, typer.Option(min=1, help="Segments of the whole corpus; those of Action100M by default.")
     ] = None,

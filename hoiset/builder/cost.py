@@ -188,7 +188,7 @@ def measured_rates(out: str | Path) -> Rates:
     Raises:
         DatasetError: No build has been there, or it has judged nothing yet.
     """
-    state = BuildState(Path(out))
+    state = BuildState.at(out)
     name = state.recipe()["name"]
     screen, reconstruct = state.timings("screen"), state.timings("reconstruct")
     segments = passed = size = 0

@@ -259,6 +259,7 @@ def _build_unit(
             to_repeat += outcome.transient
             statuses.append(_status_row(clip, status, detail))
             count(outcome, status)
+    state.publish_shards(writer.records)
     return {
         "unit": unit.name,
         "shards": [record.to_json() for record in writer.records],

@@ -123,13 +123,13 @@ def build(
     Args:
         split: Name of a recipe, path of a ``.toml`` file, or a recipe.
         source: Directory of videos (or one video); not needed where the recipe makes its own.
-        out: Output directory: new, empty, or of an earlier build of this recipe.
+        out: Output directory: new, empty, or of an earlier build of this recipe; a path or ``s3://bucket/folder``.
         workers: Worker processes; 0 computes in this one, ``None`` takes what the machine has room for.
         limit: Only the first so many videos of the source.
         progress: Called with every step.
         stages: What to run instead of the package's own passes.
         cache: Whether to keep the stages' results, so that a changed recipe re-runs only what depends on the change;
-            a directory keeps them there, for several builds of the same videos.
+            a directory keeps them there, for several builds of the same videos. Only on a disk.
         engine: What runs the passes, and how; processes of this machine by default.
 
     Raises:
@@ -183,7 +183,7 @@ class _Job:
     ) -> _Job:
         recipe = split if isinstance(split, Recipe) else load_recipe(split)
         options = engine or EngineOptions()
-        state = BuildState(Path(out), options.flush_s)
+        state = BuildState.at(out, options.flush_s)
         return _Job(
             recipe,
             _videos(recipe, source, limit),
@@ -192,7 +192,7 @@ class _Job:
             options,
             progress or _silent,
             stages or Stages(),
-            cache.absolute() if isinstance(cache, Path) else state.cache.absolute() if cache else None,
+            cache.absolute() if isinstance(cache, Path) else state.cache if cache else None,
         )
 
     def hold(self) -> AbstractContextManager[None]:
@@ -252,12 +252,13 @@ class _Job:
             recipe=self.recipe.to_json(),
             backends={b["name"]: b for record in plan.records() for b in record["backends"]}.values(),
             ordered=True,
+            bring=self.state.bring_back,
         )
         return report
 
     def report(self, screened: _Screened, statuses: Mapping[str, int], clips: Mapping[str, int]) -> BuildReport:
         return BuildReport(
-            root=str(self.state.out),
+            root=self.state.url,
             version=self.recipe.name,
             videos=screened.videos,
             gates=screened.gates,

@@ -50,7 +50,7 @@ def read_status(out: str | Path) -> BuildStatus:
     Raises:
         DatasetError: No build has been there.
     """
-    state = BuildState(Path(out))
+    state = BuildState.at(out)
     version = state.recipe()["name"]
     plan = (state.read("plan", "plan") or {"units": []})["units"]
     rows = []
@@ -73,5 +73,5 @@ def read_status(out: str | Path) -> BuildStatus:
         statuses=dict(sorted(Counter(row["status"] for row in rows).items())),
         failures=failures,
         timings={phase: state.timings(phase) for phase in ("screen", "reconstruct")},
-        finished=bool(plan) and done == len(plan) and (state.out / "manifest" / f"{version}.json").is_file(),
+        finished=bool(plan) and done == len(plan) and state.storage.size(f"manifest/{version}.json") is not None,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,18 @@ from hoiset.shards.schema import N_JOINTS
 
 MAX_BARS = 12
 MAX_SKELETONS = 6
+_JOINTS = "hand_joints_2d.npy"
 _COLOURS = ("#3b6fb6", "#d1603d")
 _FINGERS = tuple((0, *range(start, start + 4)) for start in range(1, N_JOINTS, 4))
 
 
-def write_figures(root: Path, version: str) -> list[Path]:
+def write_figures(root: Path, version: str, *, bring: Callable[[str], None] | None = None) -> list[Path]:
     """Draw ``figures/<version>-overview.png`` and ``figures/<version>-hands.png``; equal data give equal bytes.
+
+    Args:
+        root: Dataset root, with the index.
+        version: Name of the version.
+        bring: Called with the path of a shard that must be in ``root`` now, where they are kept elsewhere.
 
     Returns:
         The files; none for a version without clips.
@@ -37,7 +43,7 @@ def write_figures(root: Path, version: str) -> list[Path]:
     if not index.num_rows:
         return []
     with plain_style():
-        pictures = {"overview": _overview(describe(root, index), index), "hands": _hands(root, index)}
+        pictures = {"overview": _overview(describe(root, index), index), "hands": _hands(root, index, bring)}
     paths = []
     for name, png in pictures.items():
         paths.append(root / "figures" / f"{version}-{name}.png")
@@ -75,15 +81,17 @@ def _ascii(text: str) -> str:
     return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)[:28]
 
 
-def _hands(root: Path, index: pa.Table) -> bytes:
+def _hands(root: Path, index: pa.Table, bring: Callable[[str], None] | None) -> bytes:
     """Hands of a few clips in the image plane: the way of both wrists, and the joints in the middle frame."""
     rows = np.unique(np.linspace(0, index.num_rows - 1, MAX_SKELETONS).round().astype(int))
     figure, axes = canvas(9.0, 5.0, 2, MAX_SKELETONS // 2)
     with ShardReader(root) as reader:
         for axis, row in zip(axes.flat, rows, strict=False):
             clip = index.slice(int(row), 1).to_pylist()[0]
-            sample = read_sample(reader, clip["members"], ("hand_joints_2d.npy",))
-            _skeleton(axis, clip, sample["hand_joints_2d.npy"])
+            if bring is not None:
+                bring(next(member["shard"] for member in clip["members"] if member["member"] == _JOINTS))
+            sample = read_sample(reader, clip["members"], (_JOINTS,))
+            _skeleton(axis, clip, sample[_JOINTS])
     for axis in axes.flat[len(rows) :]:
         axis.set_axis_off()
     return to_png(figure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ def finish_version(
     recipe: Mapping[str, Any],
     backends: Iterable[Mapping[str, Any]] = (),
     ordered: bool = False,
+    bring: Callable[[str], None] | None = None,
 ) -> None:
     """Write everything of a version that is not a shard; may be called again after a kill, with the same result.
 
@@ -33,8 +34,9 @@ def finish_version(
         recipe: The recipe as plain JSON types.
         backends: See :func:`hoiset.shards.manifest.write_manifest`.
         ordered: See :func:`hoiset.shards.index.write_index`.
+        bring: Called with the path of a shard that must be in ``root`` now, where they are kept elsewhere.
     """
     write_index(root, version, rows, ordered=ordered)
-    write_figures(root, version)
+    write_figures(root, version, bring=bring)
     write_manifest(root, version, shards, recipe=recipe, backends=backends)
     write_card(root, version)

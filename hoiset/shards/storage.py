@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hoiset.errors import DatasetError, MissingDependency
 from hoiset.shards.atomic import atomic_file, write_atomic, writing
 
 _EXTRAS = {"s3": "s3"}
+_REFUSED = ("PreconditionFailed", "ConditionalRequestConflict", "At least one of the pre-conditions", "NoSuchKey")
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Storage:
     def names(self, folder: str, suffix: str = "") -> list[str]:
         """All files under a folder whose names end so, relative to the root, sorted; none where there is no folder."""
         if self.local is not None:
-            found = (p for p in (self.local / folder).rglob(f"*{suffix}") if p.is_file())
+            found = (p for p in (self.local / folder).rglob(f"*{suffix}") if not p.is_dir())
             return sorted(p.relative_to(self.local).as_posix() for p in found)
         with self._asking(folder):
             try:
@@ -147,11 +149,49 @@ class Storage:
         with self._asking(name), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self.path(name))
 
+    def create(self, name: str, data: bytes) -> str | None:
+        """Write an object of a store unless it exists: its tag, or ``None`` where it exists."""
+        return self._conditional(name, data, IfNoneMatch="*")
+
+    def replace(self, name: str, data: bytes, tag: str) -> str | None:
+        """Write an object of a store that still has a tag: its new tag, or ``None`` where somebody else was there."""
+        return self._conditional(name, data, IfMatch=tag)
+
+    def stamp(self, name: str) -> tuple[datetime, str] | None:
+        """When an object of a store was last written, and its tag; ``None`` where there is none."""
+        with self._asking(name):
+            try:
+                found = self._fs.info(self.path(name))
+                return found["LastModified"], str(found["ETag"])
+            except FileNotFoundError:
+                return None
+
+    def _conditional(self, name: str, data: bytes, **condition: str) -> str | None:
+        if self._fs is None or not hasattr(self._fs, "call_s3"):
+            raise DatasetError(f"{self.url}: builds can be kept apart on disks and in S3 only; choose one of these")
+        bucket, key, _ = self._fs.split_path(self.path(name))
+        with self._asking(name):
+            try:
+                answer = self._fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, **condition)
+                return str(answer["ETag"])
+            except FileExistsError:
+                return None
+            except FileNotFoundError as error:
+                if "IfMatch" in condition:
+                    return None
+                raise DatasetError(f"cannot write {self.path(name)}: no such bucket; make it first") from error
+            except OSError as error:
+                if any(sign in f"{error} {error.__cause__}" for sign in _REFUSED):
+                    return None
+                raise
+
     @contextmanager
     def _asking(self, name: str) -> Iterator[None]:
         """Turn what a disk, a network or a store's client raises into an error that names the file."""
         try:
             yield
+        except DatasetError:
+            raise
         except FileNotFoundError as error:
             raise DatasetError(f"{self.path(name)} is not there; build the version again") from error
         except Exception as error:  # clients raise their own

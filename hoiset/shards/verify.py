@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +19,7 @@ from hoiset.shards.index import index_path, index_row, index_schema, read_index
 from hoiset.shards.manifest import digest, read_manifest
 from hoiset.shards.reader import TarMember, inside, iter_samples
 from hoiset.shards.schema import members
+from hoiset.shards.storage import Storage
 from hoiset.shards.validate import mismatches
 
 DEFAULT_REPROJECTION_SHARE = 0.25
@@ -79,7 +81,7 @@ class _Found:
     lengths: dict[str, int] = field(default_factory=dict)
 
 
-def verify_dataset(root: Path, version: str | None = None, *, processes: int | None = None) -> VerifyReport:
+def verify_dataset(root: str | Path, version: str | None = None, *, processes: int | None = None) -> VerifyReport:
     """Verify a dataset directory against its manifests.
 
     Checked are: sizes and digests of all files; the structure of every tar; every member's type, shape, values and
@@ -89,7 +91,7 @@ def verify_dataset(root: Path, version: str | None = None, *, processes: int | N
     the same order, and no source video is in two partitions.
 
     Args:
-        root: Dataset root.
+        root: Dataset root, or the address of one; its files are then fetched one at a time, and removed again.
         version: Only this version; all by default.
         processes: Files read at once; by default one a core, at most 8, and fewer for little data.
 
@@ -99,11 +101,20 @@ def verify_dataset(root: Path, version: str | None = None, *, processes: int | N
     Raises:
         DatasetError: ``root`` holds no such version.
     """
-    root = Path(root)
+    storage = Storage.at(root)
+    if storage.local is None:
+        with tempfile.TemporaryDirectory(prefix="hoiset-") as scratch:
+            for name in (*storage.names("manifest", ".json"), *storage.names("index", ".parquet")):
+                storage.get(name, Path(scratch) / name)
+            return _verify(Path(scratch), storage, version, 1)
+    return _verify(storage.local, storage, version, processes)
+
+
+def _verify(root: Path, storage: Storage, version: str | None, processes: int | None) -> VerifyReport:
     versions = [version] if version is not None else sorted(p.stem for p in (root / "manifest").glob("*.json"))
     if not versions:
-        raise DatasetError(f"{root} has no manifest/*.json; expected a directory that `hoiset build` finished")
-    reports = [_verify_version(root, name, processes) for name in versions]
+        raise DatasetError(f"{storage.url} has no manifest/*.json; expected a directory that `hoiset build` finished")
+    reports = [_verify_version(root, storage, name, processes) for name in versions]
     return VerifyReport(
         tuple(versions),
         tuple(sorted((p for r in reports for p in r.problems), key=lambda p: (p.file, p.key, p.what))),
@@ -111,18 +122,18 @@ def verify_dataset(root: Path, version: str | None = None, *, processes: int | N
     )
 
 
-def _verify_version(root: Path, version: str, processes: int | None) -> VerifyReport:
+def _verify_version(root: Path, storage: Storage, version: str, processes: int | None) -> VerifyReport:
     manifest = read_manifest(root, version)
     share = _reprojection_share(manifest)
     entries = [_Entry.of(e) for e in manifest["files"]]
     problems = [Problem(f"manifest/{version}.json", "", "lists a file twice")] * (
         len({e.path for e in entries}) < len(entries)
     )
-    found = _verify_files(root, entries, share, processes)
+    found = _verify_files(root, storage, entries, share, processes)
     problems += [p for f in found for p in f.problems]
     by_path = {e.path: (e, f) for e, f in zip(entries, found, strict=True)}
     shards = {path: (e, f) for path, (e, f) in by_path.items() if e.layer}
-    problems += _stray_files(root, version, by_path)
+    problems += _stray_files(storage, version, by_path)
     problems += _layer_problems(shards)
     problems += _key_problems(shards)
     problems += _partition_problems(shards)
@@ -170,12 +181,16 @@ def _reprojection_share(manifest: Mapping[str, Any]) -> float:
     return float(share)
 
 
-def _verify_files(root: Path, entries: list[_Entry], share: float, processes: int | None) -> list[_Found]:
+def _verify_files(
+    root: Path, storage: Storage, entries: list[_Entry], share: float, processes: int | None
+) -> list[_Found]:
     """One :class:`_Found` an entry; core shards are read together with the video shard beside them."""
     paths = {e.path for e in entries}
     work = [(root, e, _beside(e, paths), share) for e in entries]
     useful = 1 + sum(e.bytes for e in entries) // BYTES_PER_PROCESS
     processes = min(processes or min(os.cpu_count() or 1, 8, useful), len(entries))
+    if storage.local is None:
+        return [_verify_fetched(storage, *w) for w in work]
     if processes <= 1:
         return [_verify_file(*w) for w in work]
     try:
@@ -183,6 +198,22 @@ def _verify_files(root: Path, entries: list[_Entry], share: float, processes: in
             return list(pool.map(_verify_file, *zip(*work, strict=True)))
     except BrokenProcessPool as error:
         raise DatasetError(f"a verifying process died ({error}); try again with fewer processes") from error
+
+
+def _verify_fetched(storage: Storage, root: Path, entry: _Entry, core: str | None, share: float) -> _Found:
+    """Verify a file of another storage: fetched for as long as that takes, with the core shard beside it."""
+    fetched = []
+    try:
+        for name in (entry.path, core):
+            if name is not None and not inside(root, name).exists():
+                storage.get(name, root / name)
+                fetched.append(root / name)
+        return _verify_file(root, entry, core, share)
+    except DatasetError as error:
+        return _Found([Problem(entry.path, "", str(error))])
+    finally:
+        for path in fetched:
+            path.unlink()
 
 
 def _beside(entry: _Entry, paths: set[str]) -> str | None:
@@ -260,10 +291,9 @@ def _decode(group: Mapping[str, TarMember], layer: str) -> dict[str, Any]:
 _Shards = Mapping[str, tuple[_Entry, _Found]]
 
 
-def _stray_files(root: Path, version: str, listed: Mapping[str, Any]) -> Iterator[Problem]:
-    for path in sorted((root / "data" / version).rglob("*")):
-        name = path.relative_to(root).as_posix()
-        if not path.is_dir() and name not in listed:
+def _stray_files(storage: Storage, version: str, listed: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in storage.names(f"data/{version}"):
+        if name not in listed:
             yield Problem(name, "", "not in the manifest; remove it or build again")
 
 
