@@ -14,7 +14,9 @@ def test_the_schema_page_is_current() -> None:
     assert (REPO / "docs" / "schema.md").read_text(encoding="utf-8") == page, "run: python docs/make_schema.py"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/schema.md", "docs/acquisition.md", "docs/action100m.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/schema.md", "docs/acquisition.md", "docs/scaling.md", "docs/action100m.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     path = REPO / page
     for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):

@@ -7,7 +7,7 @@ import pytest
 
 from hoiset.errors import SchemaError
 from hoiset.shards.schema import DEFAULT_LAYERS, members
-from hoiset.shards.writer import ShardRecord, UnitWriter, write_shard
+from hoiset.shards.writer import EncodedSample, ShardRecord, UnitWriter, write_shard
 from tests.factories import make_sample
 
 
@@ -119,3 +119,21 @@ def test_write_shard_refuses_a_key_that_is_not_the_clips(tmp_path: Path) -> None
 def test_the_longest_key_fits(tmp_path: Path) -> None:
     key = "k" * 80
     assert write_unit(tmp_path, (key,)).records[0].keys == (key,)
+
+
+def test_a_sample_encoded_elsewhere_gives_the_same_shard(tmp_path: Path) -> None:
+    here = write_unit(tmp_path / "here")
+    with UnitWriter(tmp_path / "there", "v2", "train", 0) as unit:
+        for i, key in enumerate(("b", "a")):
+            encoded = EncodedSample.of(make_sample(key, i), DEFAULT_LAYERS, "train")
+            unit.add_encoded(EncodedSample.from_bytes(encoded.to_bytes()))
+    assert (unit.records, unit.rows) == (here.records, here.rows)
+    assert files(tmp_path / "there") == files(tmp_path / "here")
+
+
+def test_an_encoded_sample_of_another_kind_is_refused(tmp_path: Path) -> None:
+    sample = EncodedSample.of(make_sample("a", 0), ("core",), "train")
+    with UnitWriter(tmp_path, "v2", "train", 0) as unit, pytest.raises(SchemaError, match=r"expected .*'video'"):
+        unit.add_encoded(sample)
+    with pytest.raises(SchemaError, match="damaged"):
+        EncodedSample.from_bytes(sample.to_bytes()[:-30])
