@@ -118,6 +118,8 @@ def test_doctor_without_starting_models(hoiset: Any) -> None:
         ["build", "--split", "v2"],
         ["build", "--split", "v2", "--source", ".", "--nope"],
         ["build", "--split", "v2", "--source", ".", "--workers", "-1"],
+        ["build", "--split", "v2", "--source", ".", "--engine", "slurm"],
+        ["screen", "--split", "v2", "--source", ".", "--address", "auto"],
         ["frobnicate"],
         ["view", ".", "--overlay", "x.txt"],
         ["info"],
