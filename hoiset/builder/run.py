@@ -94,11 +94,12 @@ def redecide(split: str | Path | Recipe, out: str | Path) -> Redecided:
         RecipeError: Unknown or malformed recipe, or a parameter differs that cannot be changed in hindsight.
         DatasetError: Nothing was screened there.
     """
-    recipe, state = split if isinstance(split, Recipe) else load_recipe(split), BuildState(Path(out))
+    recipe, state = split if isinstance(split, Recipe) else load_recipe(split), BuildState.at(out)
     old = parse_recipe(state.recipe(), str(out))
     target = state.out / REDECIDED_FOLDER
-    found = rethreshold(state.out / CANDIDATES_FILE, target / "candidates.parquet", old.screen, recipe.screen)
-    write_report(target, recipe.screen, title=f"{recipe.name}: pass 1, decided again")
+    with state.borrow(CANDIDATES_FILE):
+        found = rethreshold(state.out / CANDIDATES_FILE, target / "candidates.parquet", old.screen, recipe.screen)
+        write_report(target, recipe.screen, title=f"{recipe.name}: pass 1, decided again")
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from hoiset.builder.engine.options import EngineOptions
 from hoiset.builder.passes import Step
-from hoiset.builder.run import build
+from hoiset.builder.run import build, redecide
 from hoiset.builder.status import read_status
 from hoiset.errors import DatasetError, RecipeError
 from hoiset.shards.storage import Storage
@@ -37,9 +37,10 @@ def run(source: Path, out: str | Path, **kwargs: Any) -> Any:
 
 
 def remote_bytes(out: str) -> dict[str, bytes]:
+    """As :func:`dataset_bytes`."""
     storage = Storage.at(out)
-    names = (name for name in storage.names("") if not name.startswith(".hoiset/"))
-    return {name: storage.read(name) or b"" for name in names}
+    names = (name for name in storage.names("") if not name.startswith((".hoiset/", "screen/")))
+    return {name: storage.read(name) or b"" for name in (*names, "screen/candidates.parquet")}
 
 
 class Stop(Exception):  # noqa: N818
@@ -69,6 +70,8 @@ def test_the_same_bytes_as_on_a_disk_also_after_a_stop(bucket: str, source: Path
     assert (verified.problems, verified.n_samples) == ((), 10)
     leftovers = [name for name in Storage.at(out).names(".hoiset") if "staging" in name or name.endswith("lock")]
     assert leftovers == []
+    assert redecide(RECIPE, out).changed == 0
+    assert Storage.at(out).size("screen/rethreshold/report.html")
 
 
 def test_damage_in_a_store_is_found(bucket: str, source: Path) -> None:

@@ -140,6 +140,18 @@ class BuildState:
             self.remote.put(self.out / record.path, record.path)
             (self.out / record.path).unlink()
 
+    @contextmanager
+    def borrow(self, *names: str) -> Iterator[None]:
+        """Have files of a remote root here while the block runs, and publish at its end what was written."""
+        try:
+            for name in names:
+                self.bring_back(name)
+            yield
+            self.publish()
+        finally:
+            if self.remote is not None:
+                shutil.rmtree(self.out, ignore_errors=True)
+
     def bring_back(self, name: str) -> None:
         """Have a file of a remote root here, too."""
         if self.remote is not None and not (self.out / name).exists():
