@@ -43,7 +43,7 @@ CORE = RECIPE.model_copy(update={"layers": ("core",)})
 @pytest.fixture(autouse=True)
 def _stages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hoiset.builder.run.Stages", lambda: FED)
-    monkeypatch.setattr("hoiset.builder.run.default_workers", lambda: 0)
+    monkeypatch.setattr("hoiset.builder.engine.options.default_workers", lambda: 0)
 
 
 @pytest.fixture

@@ -70,8 +70,9 @@ def test_the_same_bytes_as_on_a_disk_also_after_a_stop(bucket: str, source: Path
     assert (verified.problems, verified.n_samples) == ((), 10)
     leftovers = [name for name in Storage.at(out).names(".hoiset") if "staging" in name or name.endswith("lock")]
     assert leftovers == []
-    assert redecide(RECIPE, out).changed == 0
-    assert Storage.at(out).size("screen/rethreshold/report.html")
+    assert Storage.at(out).size("screen/report.html")
+    with pytest.raises(DatasetError, match=r"lacks .*screen again"):  # it was found and read
+        redecide(RECIPE, out)
 
 
 def test_damage_in_a_store_is_found(bucket: str, source: Path) -> None:
