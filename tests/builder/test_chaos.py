@@ -143,3 +143,9 @@ def test_a_killed_build_goes_on(cluster: Any, source: Path, calm: dict[str, byte
     same(out, calm)
     _, alive = psutil.wait_procs(orphans, timeout=60)
     assert alive == []
+
+
+def test_real_clips_have_the_same_bytes_on_a_cluster(cluster: Any, tmp_path: Path) -> None:
+    build("demo", out=tmp_path / "local", workers=1, limit=1)
+    build("demo", out=tmp_path / "ray", workers=2, limit=1, engine=EngineOptions(kind="ray", cpus=1))
+    assert dataset_bytes(tmp_path / "ray") == dataset_bytes(tmp_path / "local")
