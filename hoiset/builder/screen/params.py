@@ -27,7 +27,7 @@ class ScreenParams(Params):
         max_split: Most sure that the picture may be two side by side or one above the other, 0..1; what neither side
             of a seam moves beside cannot be told from the edge of a table.
         max_inset: The same for a picture in the picture; permissive, for screens and frames have such edges too.
-        max_text: Most of the picture that lines of text may cover; permissive, for labels and tools look alike.
+        max_text: Most of the picture that lines of text may cover; permissive, for knitwear and labels look alike.
         hand_look_s: Hands are first looked for this far apart, and all along only around the times that show one.
         min_hand_score: Detections below are not counted.
         hand_support_s: A detection counts when another one lies within this time.

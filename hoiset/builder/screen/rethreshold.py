@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hoiset.builder.screen.gates import CHECKS, MEASURED, first_failed
+from hoiset.builder.screen.gates import CHECKS, GATES, MEASURED, first_failed
 from hoiset.builder.screen.params import ScreenParams
 from hoiset.builder.screen.summary import PASSED
 from hoiset.errors import DatasetError, RecipeError
@@ -27,6 +27,7 @@ REDECIDABLE = tuple(dict.fromkeys(check.param for check in CHECKS if check.param
 """Thresholds that can be changed without screening again."""
 
 _REDECIDED = {check.gate for check in CHECKS if check.param not in _CUT_BY} | {PASSED}
+_AFTER_HANDS = {*GATES[GATES.index("no_hands") + 1 :], PASSED}
 _BATCH = 65_536
 
 
@@ -100,6 +101,6 @@ def _decide(row: dict[str, Any], params: ScreenParams) -> tuple[str, str, bool]:
         return row["gate"], row["detail"], True
     measured = {name: np.nan if row[name] is None else row[name] for name in MEASURED}
     gate, detail = first_failed(measured, params)
-    if gate == PASSED != row["gate"] and np.isnan(measured["hand_size"]):
+    if gate in _AFTER_HANDS and gate != row["gate"] and np.isnan(measured["hand_size"]):
         return row["gate"], row["detail"], False
     return gate, detail, True

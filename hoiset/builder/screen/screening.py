@@ -134,7 +134,7 @@ def _screen_still(shot: Shot, still: StaticSpan, hand_detector: HandDetector, pa
     height, width = rgb[0].shape[:2]
     common = {"camera_shift": still.shift, **measure_quality(rgb)}
     whole = {"duration_s": end_s - start_s, **common}
-    if first_failed(whole, params)[0] != "ok":
+    if first_failed({**whole, "change": np.nan}, params)[0] != "ok":  # whether it is a photograph is asked after hands
         yield _Span(start_s, end_s, whole)
         return
     view = view_hands(look_for_hands(hand_detector, rgb, time, params), time, height, width, params)
