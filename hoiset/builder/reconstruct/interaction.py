@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from hoiset.builder.reconstruct.holding import held_path
 from hoiset.builder.reconstruct.objects.evidence import finger_gap, velocity
 from hoiset.builder.reconstruct.objects.scene import Scene
 from hoiset.builder.reconstruct.objects.track import Cue
@@ -51,8 +52,9 @@ class Interaction:
 def interact(scene: Scene, objects: list[PosedObject], joints: Float[np.ndarray, "T 2 21 3"]) -> Interaction:
     """Judge every object in every frame.
 
-    An object is grasped by a hand while the hand's fingers touch its silhouette and both move together, over pauses of
-    up to ``grasp_bridge_s`` in the same touch; it moves while it moves otherwise; else it is static.
+    An object is grasped by a hand whose fingers touch its silhouette and that moves with it, also while both keep
+    still between such moves (:mod:`hoiset.builder.reconstruct.holding`); it moves while it moves otherwise; else it is
+    static.
     """
     T = len(scene.rgb)
     state = np.zeros((T, len(objects)), np.uint8)
@@ -61,7 +63,7 @@ def interact(scene: Scene, objects: list[PosedObject], joints: Float[np.ndarray,
     for o, obj in enumerate(objects):
         contact[:, :, o] = contact_distance(obj, joints)
         moving = moving_frames(scene, obj)
-        held = np.stack([held_frames(scene, obj, moving, h) for h in range(2)], axis=1)
+        held = held_frames(scene, obj, moving)
         held = _nearer_hand(held, contact[:, :, o], scene.params.grasp_reach_m)
         present = obj.source > 0
         state[:, o] = np.select(
@@ -110,30 +112,51 @@ def moving_frames(scene: Scene, obj: PosedObject) -> Bool[np.ndarray, "T"]:
     return moving
 
 
-def held_frames(scene: Scene, obj: PosedObject, moving: Bool[np.ndarray, "T"], hand: int) -> Bool[np.ndarray, "T"]:
-    """Frames in which one hand holds or pushes the object."""
-    params = scene.params
-    present = np.nonzero(obj.source > 0)[0]
-    gap = np.full(len(moving), np.nan)
-    gap[present] = finger_gap(scene, obj.track, present)[:, hand]
-    touching = _close_gaps(
-        np.nan_to_num(gap, nan=np.inf) <= params.grasp_gap_hands, scene.time, params.contact_bridge_s
-    )
-    palm = velocity(scene.joints_2d[:, hand].mean(1), scene.time)
-    own = velocity(obj.track.centroid(), scene.time)
-    difference = np.linalg.norm(palm - own, axis=1)
-    largest = np.maximum(np.linalg.norm(palm, axis=1), np.linalg.norm(own, axis=1))
+def held_frames(scene: Scene, obj: PosedObject, moving: Bool[np.ndarray, "T"]) -> Bool[np.ndarray, "T 2"]:
+    """Frames in which each hand holds or pushes the object."""
+    params, time = scene.params, scene.time
+    touching = _touching(scene, obj)
+    own = velocity(obj.track.centroid(), time)[:, None]
+    palms = np.stack([velocity(scene.joints_2d[:, h].mean(1), time) for h in range(2)], axis=1)
+    difference = np.linalg.norm(palms - own, axis=-1)
+    largest = np.maximum(np.linalg.norm(palms, axis=-1), np.linalg.norm(own, axis=-1))
     with np.errstate(invalid="ignore"):
-        together = moving & touching & ~(difference > 0.8 * largest)
-    held = _close_gaps(together, scene.time, params.grasp_bridge_s) & touching
-    short = round(params.min_grasp_s * scene.fps)
-    for a, b in runs(held):
-        if together[a:b].sum() < max(2, short // 2) or b - a < short:
-            held[a:b] = False
+        agree = ~(difference > 0.8 * largest)
+        apart = ~agree & (largest > params.move_speed * min(scene.shape))
+    at_rest = _at_rest(scene, obj, moving, touching.any(1))
+    held = held_path(touching, moving[:, None] & agree, apart, moving, at_rest, time, params.min_grasp_s)
     lead = round(params.grasp_lead_s * scene.fps)
-    for a, b in runs(held):
-        held[max(0, a - lead) : b + lead] = True
+    for h in range(2):
+        for a, b in runs(held[:, h]):
+            held[max(0, a - lead) : b + lead, h] = True
     return held & touching
+
+
+def _touching(scene: Scene, obj: PosedObject) -> Bool[np.ndarray, "T 2"]:
+    """Frames in which each hand's fingers are on the silhouette, over short interruptions."""
+    gap = np.full((len(scene.time), 2), np.inf)
+    present = np.nonzero(obj.source > 0)[0]
+    gap[present] = np.nan_to_num(finger_gap(scene, obj.track, present), nan=np.inf)
+    near = gap <= scene.params.grasp_gap_hands
+    return np.stack([_close_gaps(n, scene.time, scene.params.contact_bridge_s) for n in near.T], axis=1)
+
+
+def _at_rest(
+    scene: Scene, obj: PosedObject, moving: Bool[np.ndarray, "T"], touched: Bool[np.ndarray, "T"]
+) -> Bool[np.ndarray, "T"]:
+    """Frames in which the object is where it also stands while nobody touches it, and so is not held in the air."""
+    centre, time = obj.track.centroid(), scene.time
+    reach_px = 2.0 * scene.params.stand_tolerance * min(scene.shape)
+    still = ~moving & np.isfinite(centre[:, 0])
+    out = np.zeros(len(time), bool)
+    for a, b in runs(obj.track.cue == Cue.STANDING):
+        alone = [last - first for first, last in runs(~touched[a:b])]
+        if max(alone, default=0) >= scene.params.min_grasp_s * scene.fps:
+            first, last = next((c, d) for c, d in [*runs(still), (a, b)] if c <= a < d)
+            there = np.linalg.norm(centre[first:last] - centre[a], axis=1) <= reach_px
+            out[first:last] |= there
+            out[a:b] = True
+    return out
 
 
 def _nearer_hand(

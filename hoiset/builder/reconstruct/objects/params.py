@@ -30,7 +30,6 @@ class ObjectParams(Params):
         grasp_reach_m: Of two hands that seem to hold, one this much farther from the surface than the other does not.
         min_grasp_s: Shortest grasp.
         grasp_lead_s: A grasp begins this long before and ends this long after the motion it causes.
-        grasp_bridge_s: Pauses of a held object up to this long stay in the grasp.
         track_quality: Share of the predicted silhouette that must be foreground of the object's colours.
         thickness_prior_m: Thickness given to a silhouette that is too thin to be inflated.
         max_depth_change: Largest ratio between the depths that one object takes in a clip.
@@ -60,7 +59,6 @@ class ObjectParams(Params):
     grasp_reach_m: float = 0.15
     min_grasp_s: float = 0.2
     grasp_lead_s: float = 0.15
-    grasp_bridge_s: float = 0.5
     track_quality: float = 0.45
     thickness_prior_m: float = 0.008
     max_depth_change: float = 1.6

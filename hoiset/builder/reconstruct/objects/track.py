@@ -97,6 +97,19 @@ def _lucas_kanade(before: np.ndarray, now: np.ndarray, points: np.ndarray) -> tu
     return moved, ok, error
 
 
+def flow_points(
+    before: UInt8[np.ndarray, "H W"], now: UInt8[np.ndarray, "H W"], points: Float[np.ndarray, "N 2"]
+) -> tuple[Float[np.ndarray, "N 2"], Bool[np.ndarray, "N"]]:
+    """Where flow carries points from one grey picture to the next, and which of them it carries back."""
+    start = points.astype(np.float32)
+    if len(start) == 0:
+        return start, np.zeros(0, bool)
+    moved, ok, _ = _lucas_kanade(before, now, start[:, None])
+    back, ok_back, _ = _lucas_kanade(now, before, moved)
+    good = (ok[:, 0] > 0) & (ok_back[:, 0] > 0) & (np.linalg.norm(back[:, 0] - start, axis=1) < 1.0)
+    return moved[:, 0], good
+
+
 class Follower:
     """State of following one anchor's silhouette from frame to frame."""
 
@@ -197,11 +210,7 @@ class Follower:
         height, width = window.hand.shape
         crop = np.s_[window.top : window.top + height, window.left : window.left + width]
         before, now = self.scene.grey(self.previous)[crop], self.scene.grey(t)[crop]
-        start = self.points - offset
-        moved, ok, _ = _lucas_kanade(before, now, start[:, None])
-        back, ok_back, _ = _lucas_kanade(now, before, moved)
-        moved, back = moved[:, 0], back[:, 0]
-        good = (ok[:, 0] > 0) & (ok_back[:, 0] > 0) & (np.linalg.norm(back - start, axis=1) < 1.0)
+        moved, good = flow_points(before, now, self.points - offset)
         xy = np.round(moved).astype(int)
         inside = (xy >= 0).all(1) & (xy[:, 0] < width) & (xy[:, 1] < height)
         good &= inside

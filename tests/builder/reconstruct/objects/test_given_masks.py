@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hoiset.builder.reconstruct.object_stage import reconstruct_objects
-from hoiset.builder.reconstruct.objects.given_masks import standing_anchors, tracks_of_masks
+from hoiset.builder.reconstruct.objects.given_masks import standing_spans, tracks_of_masks
 from hoiset.builder.reconstruct.objects.params import ObjectParams
 from hoiset.geometry import angle_between, invert, project
 from hoiset.shards.schema import MAX_OBJECTS, ObjectState
@@ -47,12 +47,10 @@ def test_a_carried_thing_is_one_track_over_its_silhouette(carry, carry_scene) ->
 
 
 def test_it_stands_before_it_is_taken_and_after_it_is_left(carry, carry_scene) -> None:
-    first, last = standing_anchors(carry_scene, visible(carry) == 1)
-    assert first.first == 0
-    assert carry.time[first.last] == pytest.approx(TAKEN_S, abs=0.25)
-    assert carry.time[last.first] == pytest.approx(LEFT_S, abs=0.25)
-    assert last.last == len(carry.time) - 1
-    assert (first.leaves, first.arrives, last.leaves, last.arrives) == (1, -1, -1, 1)
+    (begin, taken), (left, end) = standing_spans(carry_scene, visible(carry) == 1)
+    assert (begin, end) == (0, len(carry.time))
+    assert carry.time[taken - 1] == pytest.approx(TAKEN_S, abs=0.25)
+    assert carry.time[left] == pytest.approx(LEFT_S, abs=0.25)
 
 
 def test_masks_of_another_resolution(carry, carry_scene) -> None:
