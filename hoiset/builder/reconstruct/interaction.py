@@ -123,7 +123,7 @@ def held_frames(scene: Scene, obj: PosedObject, moving: Bool[np.ndarray, "T"]) -
     with np.errstate(invalid="ignore"):
         agree = ~(difference > 0.8 * largest)
         apart = ~agree & (largest > params.move_speed * min(scene.shape))
-    at_rest = _at_rest(scene, obj, moving, touching.any(1))
+    at_rest = _at_rest(scene, obj, moving, np.any(touching, axis=1))
     held = held_path(touching, moving[:, None] & agree, apart, moving, at_rest, time, params.min_grasp_s)
     lead = round(params.grasp_lead_s * scene.fps)
     for h in range(2):
