@@ -8,8 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from hoiset.builder.reconstruct.holding import held_path
-from hoiset.builder.reconstruct.objects.evidence import finger_gap, velocity
+from hoiset.builder.reconstruct.objects.anchors import FINGERS
+from hoiset.builder.reconstruct.objects.evidence import finger_gap, velocity, window_ends
 from hoiset.builder.reconstruct.objects.scene import Scene
+from hoiset.builder.reconstruct.objects.standing import corners_of
 from hoiset.builder.reconstruct.objects.track import Cue
 from hoiset.builder.reconstruct.pose import PosedObject
 from hoiset.builder.reconstruct.smoothing import runs, short_gaps
@@ -101,9 +103,10 @@ def contact_distance(obj: PosedObject, joints: Float[np.ndarray, "T 2 21 3"]) ->
 
 
 def moving_frames(scene: Scene, obj: PosedObject) -> Bool[np.ndarray, "T"]:
-    """Frames in which the object moves: speed of its silhouette with hysteresis; never while it stands."""
-    short = min(scene.shape)
-    speed = np.linalg.norm(velocity(obj.track.centroid(), scene.time), axis=1) / short
+    """Frames in which the object moves: mean speed of its corners with hysteresis; never while it stands."""
+    affine = obj.track.affine
+    corners = np.broadcast_to(corners_of(obj.track.mask), (len(affine), 4, 2))
+    speed = np.linalg.norm(_carried_velocity(affine, corners, scene.time), axis=-1).mean(1) / min(scene.shape)
     speed = np.where(np.isnan(speed) | (obj.track.cue == Cue.STANDING), 0.0, speed)
     moving = np.zeros(len(speed), bool)
     for a, b in runs(speed > 0.5 * scene.params.move_speed):
@@ -116,10 +119,7 @@ def held_frames(scene: Scene, obj: PosedObject, moving: Bool[np.ndarray, "T"]) -
     """Frames in which each hand holds or pushes the object."""
     params, time = scene.params, scene.time
     touching = _touching(scene, obj)
-    own = velocity(obj.track.centroid(), time)[:, None]
-    palms = np.stack([velocity(scene.joints_2d[:, h].mean(1), time) for h in range(2)], axis=1)
-    difference = np.linalg.norm(palms - own, axis=-1)
-    largest = np.maximum(np.linalg.norm(palms, axis=-1), np.linalg.norm(own, axis=-1))
+    difference, largest = np.stack([_motions(scene, obj, h) for h in range(2)], axis=-1)
     with np.errstate(invalid="ignore"):
         agree = ~(difference > 0.8 * largest)
         apart = ~agree & (largest > params.move_speed * min(scene.shape))
@@ -130,6 +130,38 @@ def held_frames(scene: Scene, obj: PosedObject, moving: Bool[np.ndarray, "T"]) -
         for a, b in runs(held[:, h]):
             held[max(0, a - lead) : b + lead, h] = True
     return held & touching
+
+
+def _motions(scene: Scene, obj: PosedObject, hand: int) -> Float[np.ndarray, "2 T"]:
+    """How fast the fingers move against the object and how fast the faster of the two is, px/s, medians over joints.
+
+    The object's motion is taken where each joint is, as if the joint were part of it: what turns in the hand moves
+    with the fingers, though its middle does not.
+    """
+    joints = scene.joints_2d[:, hand][:, list(FINGERS)]
+    affine = obj.track.affine
+    own = velocity(joints, scene.time)
+    linear = affine[:, :, :2]
+    known = np.isfinite(affine).all((1, 2))
+    at_template = np.full_like(joints, np.nan)
+    at_template[known] = np.linalg.solve(
+        linear[known], (joints[known] - affine[known][:, None, :, 2]).transpose(0, 2, 1)
+    ).transpose(0, 2, 1)
+    carried = _carried_velocity(affine, at_template, scene.time)
+    difference = np.linalg.norm(own - carried, axis=-1)
+    largest = np.maximum(np.linalg.norm(own, axis=-1), np.linalg.norm(carried, axis=-1))
+    return np.median(np.stack([difference, largest]), axis=-1)
+
+
+def _carried_velocity(
+    affine: Float[np.ndarray, "T 2 3"], points: Float[np.ndarray, "T N 2"], time: Float[np.ndarray, "T"]
+) -> Float[np.ndarray, "T N 2"]:
+    """Velocity in frame t of template points (those given for t) that go where the silhouette goes, px/s."""
+    before, after = window_ends(time)
+    was, will = (
+        np.einsum("tij,tnj->tni", affine[k][:, :, :2], points) + affine[k][:, None, :, 2] for k in (before, after)
+    )
+    return (will - was) / np.maximum(time[after] - time[before], 1e-6)[:, None, None]
 
 
 def _touching(scene: Scene, obj: PosedObject) -> Bool[np.ndarray, "T 2"]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from hoiset.builder.reconstruct.objects.anchors import FINGERS
 from hoiset.builder.reconstruct.objects.colours import colour_index, similarity
@@ -64,13 +64,21 @@ class ObjectTrack:
 
 
 def velocity(
-    points: Float[np.ndarray, "T 2"], time: Float[np.ndarray, "T"], window_s: float = 0.15
-) -> Float[np.ndarray, "T 2"]:
+    points: Float[np.ndarray, "T *N 2"], time: Float[np.ndarray, "T"], window_s: float = 0.15
+) -> Float[np.ndarray, "T *N 2"]:
     """Central difference over a window, px/s; NaN where an end of the window is absent."""
+    before, after = window_ends(time, window_s)
+    elapsed_s = np.maximum(time[after] - time[before], 1e-6)
+    return (points[after] - points[before]) / elapsed_s.reshape(-1, *[1] * (points.ndim - 1))
+
+
+def window_ends(
+    time: Float[np.ndarray, "T"], window_s: float = 0.15
+) -> tuple[Int[np.ndarray, "T"], Int[np.ndarray, "T"]]:
+    """First and last frame of a window around each frame."""
     half = max(1, round(window_s / 2 / max(np.median(np.diff(time)), 1e-6)))
     index = np.arange(len(time))
-    a, b = np.maximum(index - half, 0), np.minimum(index + half, len(time) - 1)
-    return (points[b] - points[a]) / np.maximum(time[b] - time[a], 1e-6)[:, None]
+    return np.maximum(index - half, 0), np.minimum(index + half, len(time) - 1)
 
 
 def finger_gap(scene: Scene, obj: ObjectTrack, frames: np.ndarray) -> Float[np.ndarray, "n 2"]:

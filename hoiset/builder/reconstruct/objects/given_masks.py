@@ -17,6 +17,7 @@ from hoiset.builder.reconstruct.objects.colours import colour_histogram
 from hoiset.builder.reconstruct.objects.evidence import ObjectTrack
 from hoiset.builder.reconstruct.objects.mask_registration import agreement, lay_onto
 from hoiset.builder.reconstruct.objects.scene import Scene
+from hoiset.builder.reconstruct.objects.standing import corners_of
 from hoiset.builder.reconstruct.objects.track import Cue, apply, flow_points
 from hoiset.builder.reconstruct.smoothing import runs
 from hoiset.shards.schema import MAX_OBJECTS
@@ -56,8 +57,7 @@ def tracks_of_masks(
 
 def _travel_px(track: ObjectTrack) -> float:
     """The most that the object goes away from where it stands, or turns there: that of its corners or its texture."""
-    y, x = np.nonzero(track.mask)
-    corners = np.array([[a, b] for a in (x.min(), x.max()) for b in (y.min(), y.max())], float)
+    corners = corners_of(track.mask)
     away = [np.linalg.norm(apply(a, corners) - corners, axis=1).mean() for a in track.affine if np.isfinite(a).all()]
     turned = [np.median(np.linalg.norm(m[:, 2:] - m[:, :2], axis=1)) for m in track.matches.values() if len(m) >= 10]
     return float(max([*away, *turned]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from hoiset.builder.reconstruct.objects.evidence import ObjectTrack
 from hoiset.builder.reconstruct.objects.track import Cue, apply
@@ -24,7 +24,7 @@ def stand_longer(track: ObjectTrack, tolerance_px: float) -> ObjectTrack:
         tolerance_px: It may seem to be off its place by this much and still stand; twice as much, for two frames in a
             row, and it has left.
     """
-    corners = _corners(track)
+    corners = corners_of(track.mask)
     affine, cue, quality = track.affine.copy(), track.cue.copy(), track.quality.copy()
     for first, stop in runs(track.cue == Cue.STANDING):
         pose = track.affine[first]
@@ -48,6 +48,7 @@ def _until(
     return until
 
 
-def _corners(track: ObjectTrack) -> Float[np.ndarray, "4 2"]:
-    y, x = np.nonzero(track.mask)
+def corners_of(mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "4 2"]:
+    """Corners of a silhouette's box, px."""
+    y, x = np.nonzero(mask)
     return np.array([[x.min(), y.min()], [x.max(), y.min()], [x.max(), y.max()], [x.min(), y.max()]], float)
