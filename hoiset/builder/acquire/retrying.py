@@ -18,5 +18,5 @@ def wait_s(state: RetryCallState, params: AcquireParams) -> float:
     asked_s = getattr(error, "retry_after_s", None)
     if asked_s is not None:
         return min(float(asked_s), params.max_wait_s)
-    backoff = wait_exponential_jitter(initial=params.backoff_s, max=params.max_wait_s, jitter=params.backoff_s)
+    backoff = wait_exponential_jitter(multiplier=params.backoff_s, max=params.max_wait_s, jitter=params.backoff_s)
     return float(backoff(state))

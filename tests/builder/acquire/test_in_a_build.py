@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -83,7 +84,7 @@ def test_pass_2_fetches_what_it_reconstructs(web: Web, clip: bytes, tmp_path: Pa
     with handler_factory(RECIPE, stages(machine), None)() as handle:
         made = handle(Clip("two", video, 0.0, 1.0, "train"))
         assert isinstance(made, Made)
-        assert made.sample["clip.json"]["provenance"]["hoiset"]
+        assert json.loads(made.sample.layers["core"]["clip.json"])["provenance"]["hoiset"]
         web.on("/gone.mp4", status(404))
         gone = replace(video, remote=f"http://127.0.0.1:{web.port}/gone.mp4")
         with pytest.raises(AcquireError, match="removed"):
