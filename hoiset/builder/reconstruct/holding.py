@@ -15,10 +15,10 @@ from hoiset.builder.reconstruct.smoothing import runs
 _STATES = np.array([[False, False], [True, False], [False, True], [True, True]])
 _TOGETHER = 1.0  # evidence that a hand holds, per s
 _APART = -1.0
-_BESIDE = -0.5  # the hand moves, the object does not
+_BESIDE = -0.5  # the hand moves and the object does not, or neither does before or after all motion together
 _STILL = -0.02
 _UNTOUCHED = -10.0
-_SOMEBODY = 0.3  # that any touching hand holds, while the object is not where it stands alone
+_SOMEBODY = 0.3  # that any touching hand holds, while the object has left the places where it stands alone
 
 
 def held_path(
@@ -42,13 +42,20 @@ def held_path(
         min_grasp_s: Shorter motion together is no grasp.
     """
     still = np.where(moving[:, None], _APART, _BESIDE)
-    of_hand = np.select([~touching, together, apart], [_UNTOUCHED, _TOGETHER, still], _STILL)
+    between = _between(np.any(together, axis=1))
+    nothing_moves = np.where(between, _STILL, _BESIDE)[:, None]
+    of_hand = np.select([~touching, together, apart], [_UNTOUCHED, _TOGETHER, still], nothing_moves)
     gain = of_hand @ _STATES.T.astype(float)
-    gain[:, 1:] += np.where(~at_rest & touching.any(1), _SOMEBODY, 0.0)[:, None]
+    gain[:, 1:] += np.where(~at_rest & touching.any(1) & between, _SOMEBODY, 0.0)[:, None]
     period_s = np.gradient(time) if len(time) > 1 else np.zeros(len(time))
     change = 0.5 * _TOGETHER * min_grasp_s * (_STATES[:, None] != _STATES[None]).sum(-1)
     path = _best_path(gain * period_s[:, None], change)
     return np.stack([_moved(_STATES[path, h], together[:, h], period_s, 0.5 * min_grasp_s) for h in range(2)], axis=1)
+
+
+def _between(together: Bool[np.ndarray, "T"]) -> Bool[np.ndarray, "T"]:
+    """From the first motion together to the last: before and after, a hand may only lie beside the object."""
+    return np.logical_or.accumulate(together) & np.logical_or.accumulate(together[::-1])[::-1]
 
 
 def _best_path(gain: Float[np.ndarray, "T S"], change: Float[np.ndarray, "S S"]) -> np.ndarray:

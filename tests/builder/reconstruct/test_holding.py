@@ -52,9 +52,9 @@ def test_a_short_pause_of_a_push_is_no_letting_go() -> None:
     assert path(nobody(right), right, "rr" + "r" * 10 + "rr")[1] == "..##########.."
 
 
-def test_what_is_in_the_hand_from_the_start_is_held_from_the_start() -> None:
-    right = "ssssssmmmmaa.."
-    assert path(nobody(right), right, "..........rrrr")[1] == "##########...."
+def test_a_hand_beside_a_thing_before_and_after_it_moves_it_does_not_hold_it() -> None:
+    right = "ssssssmmmmssss"
+    assert path(nobody(right), right, "." * 14)[1] == "......####...."
 
 
 def test_a_hand_over_changes_hands_once() -> None:
