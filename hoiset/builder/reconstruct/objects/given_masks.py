@@ -18,13 +18,15 @@ from hoiset.builder.reconstruct.objects.evidence import ObjectTrack
 from hoiset.builder.reconstruct.objects.mask_registration import agreement, lay_onto
 from hoiset.builder.reconstruct.objects.scene import Scene
 from hoiset.builder.reconstruct.objects.standing import corners_of
-from hoiset.builder.reconstruct.objects.track import Cue, apply, flow_points
+from hoiset.builder.reconstruct.objects.track import Cue, apply, flow_points, warp_mask
 from hoiset.builder.reconstruct.smoothing import runs
 from hoiset.shards.schema import MAX_OBJECTS
 
 _SAME = 0.9
 _STEP_S = 0.2
 _MAX_POINTS = 400
+_INSIDE = 0.97
+_WHOLE = 0.9
 
 
 def tracks_of_masks(
@@ -129,12 +131,22 @@ class _Masks:
             for t in order:
                 if not self.seen[t].any():
                     continue
+                if (stays := self._only_covered(template, t, last)) is not None:
+                    affine[t], quality[t], before = last, stays, t
+                    continue
                 guesses = [last, _shifted(last, _middle(self.seen[t]) - _middle(self.seen[before]))]
                 laid = [lay_onto(template, self.seen[t], self.hidden[t], g) for g in guesses]
                 scores = [agreement(template, self.seen[t], self.hidden[t], a) for a in laid]
                 last, before = laid[int(np.argmax(scores))], t
                 affine[t], quality[t] = last, max(scores)
         return affine, quality
+
+    def _only_covered(self, template: np.ndarray, t: int, last: np.ndarray) -> float | None:
+        """Share of what is seen that is where it was, if nearly all is and nothing known hides the rest."""
+        seen, laid = self.seen[t], warp_mask(template, last)
+        inside = float((laid & seen).sum() / seen.sum())
+        in_sight = float((laid & (seen | ~self.hidden[t])).sum())
+        return inside if inside >= _INSIDE and (laid & seen).sum() < _WHOLE * in_sight else None
 
     def _matches(self, template: np.ndarray, best: int, affine: np.ndarray, frames: list[int]) -> dict[int, np.ndarray]:
         """Frame -> (m, 4) template and frame pixels of points that flow finds from where the silhouette lies.

@@ -102,3 +102,16 @@ def test_depth_says_how_far_and_not_the_hand(turned) -> None:
     hand = objects_of(turned, visible(turned))
     assert hand.depth_source != ("depth_map",)
     assert np.abs(hand.pose[:, 0, 2, 3] / DEPTH - 1).max() < 0.05
+
+
+def test_what_an_arm_covers_for_a_while_has_not_moved(pair, pair_scene) -> None:
+    masks = visible(pair)
+    masks[masks != 2] = 0
+    x = np.nonzero(masks[0])[1]
+    begin = len(masks) // 3
+    for t in range(begin, len(masks)):  # an arm comes in from the right, and nobody says that it is one
+        covered = min(2 * (t - begin), 0.6 * np.ptp(x))
+        masks[t][:, x.max() - int(covered) :] = 0
+    tracks, dropped = tracks_of_masks(pair_scene, masks)
+    assert tracks == ()
+    assert [why[:12] for _, why in dropped] == ["hardly_moved"]
