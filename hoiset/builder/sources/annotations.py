@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hoiset.builder.records import SourceVideo
 from hoiset.errors import SourceError
 
 TABLE_NAMES = ("videos.csv", "videos.jsonl", "videos.parquet")
+
+Spans = dict[tuple[str, float | None, float | None], int]
+"""(uid, start, end) -> the row that was the first to name it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,28 @@ class Annotation:
     end_s: float | None = None
     focal_px: float | None = None
     problem: str = ""
+
+    def video(self, uid: str, path: Path, problem: str, remote: str = "") -> SourceVideo:
+        """The video that the row describes."""
+        return SourceVideo(
+            uid=uid,
+            path=path,
+            url=self.url,
+            licence=self.licence,
+            action=self.action,
+            objects=self.objects,
+            summary=self.summary,
+            start_s=self.start_s,
+            end_s=self.end_s,
+            focal_px=self.focal_px,
+            problem=problem,
+            remote=remote,
+        )
+
+    def repeats(self, uid: str, seen: Spans) -> str:
+        """What is wrong with a span that an earlier row had, or ``""``; the row's own is added to ``seen``."""
+        first = seen.setdefault((uid, self.start_s, self.end_s), self.number)
+        return f"row {self.number} of the table repeats the span of row {first}" if first != self.number else ""
 
 
 def read_annotations(folder: Path) -> list[Annotation]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hoiset.builder.records import SourceVideo
-from hoiset.builder.sources.annotations import Annotation, read_annotations
+from hoiset.builder.sources.annotations import Spans, read_annotations
 from hoiset.builder.sources.urls import remote_video
 from hoiset.errors import SourceError
 
@@ -47,7 +47,7 @@ class FolderSource:
             raise SourceError(f"no video files in {root}; expected {_suffixes()}")
         videos = []
         described = set()
-        seen: dict[tuple[str, float | None, float | None], int] = {}
+        seen: Spans = {}
         by_form = {unicodedata.normalize("NFC", uid): uid for uid in found}
         for row in annotations:
             if not row.file:
@@ -56,11 +56,8 @@ class FolderSource:
             uid = by_form.get(_normal(row.file), _normal(row.file))
             described.add(uid)
             path, problem = found.get(uid, (root / "missing", _why_missing(root, row.file)))
-            span = (uid, row.start_s, row.end_s)
-            if not problem and not row.problem and span in seen:
-                problem = f"row {row.number} of the table repeats the span of row {seen[span]}"
-            seen.setdefault(span, row.number)
-            videos.append(_annotated(uid, path, row, problem))
+            repeats = row.repeats(uid, seen)
+            videos.append(row.video(uid, path, problem or row.problem or repeats))
         videos += [
             SourceVideo(uid, path, problem=problem) for uid, (path, problem) in found.items() if uid not in described
         ]
@@ -70,22 +67,6 @@ class FolderSource:
 def printable_uid(name: str) -> str:
     """A name as text that any file format and terminal takes: undecodable and control characters are escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
-
-
-def _annotated(uid: str, path: Path, row: Annotation, problem: str) -> SourceVideo:
-    return SourceVideo(
-        uid=uid,
-        path=path,
-        url=row.url,
-        licence=row.licence,
-        action=row.action,
-        objects=row.objects,
-        summary=row.summary,
-        start_s=row.start_s,
-        end_s=row.end_s,
-        focal_px=row.focal_px,
-        problem=problem or row.problem,
-    )
 
 
 def _find(root: Path) -> Iterator[tuple[str, Path, str]]:

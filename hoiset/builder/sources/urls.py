@@ -8,13 +8,10 @@ from urllib.parse import urlsplit
 
 from hoiset.builder.acquire.address import Address, parse_address
 from hoiset.builder.records import SourceVideo
-from hoiset.builder.sources.annotations import Annotation, read_table
+from hoiset.builder.sources.annotations import Annotation, Spans, read_table
 from hoiset.errors import AcquireError
 
 TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
-
-Spans = dict[tuple[str, float | None, float | None], int]
-"""(uid, start, end) -> the row that was the first to name it."""
 
 
 class UrlSource:
@@ -54,24 +51,9 @@ def remote_video(row: Annotation, taken: Container[str], seen: Spans) -> SourceV
         problem = problem or f"row {row.number} names a file; give the directory as the source to use files"
     if uid in taken:
         problem = problem or f"row {row.number} has the address of a video that is in the directory as well"
-    span = (uid, row.start_s, row.end_s)
-    if not problem and span in seen:
-        problem = f"row {row.number} of the table repeats the span of row {seen[span]}"
-    seen.setdefault(span, row.number)
-    return SourceVideo(
-        uid=uid,
-        path=Path(),
-        url=row.url,
-        licence=row.licence,
-        action=row.action,
-        objects=row.objects,
-        summary=row.summary,
-        start_s=row.start_s,
-        end_s=row.end_s,
-        focal_px=row.focal_px,
-        problem=problem,
-        remote="" if problem else remote,
-    )
+    repeats = row.repeats(uid, seen)
+    problem = problem or repeats
+    return row.video(uid, Path(), problem, "" if problem else remote)
 
 
 def _uid(address: Address) -> str:
