@@ -27,10 +27,8 @@ def gate(frames: Frames) -> str:
 
 
 @pytest.fixture(scope="module")
-def clips() -> dict[str, Frames]:
-    folder = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "videos"
-    if not folder.is_dir():
-        pytest.skip("real clips are not there: ../shared/data/videos beside the repository is missing")
+def clips(shared_data: Path) -> dict[str, Frames]:
+    folder = shared_data / "videos"
     names = (*STILL, "bedroom")
     read = {name: iter_frames(folder / f"{name}.mp4", max_fps=5, short_side_px=360, end_s=4) for name in names}
     return {name: [rgb for _, rgb in frames] for name, frames in read.items()}
