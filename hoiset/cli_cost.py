@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hoiset import console
+from hoiset.cli_options import AsJson
 
 Price = Annotated[float | None, typer.Option(min=0, help="In any currency; not priced by default.")]
 
@@ -23,7 +24,7 @@ def cost(
     gpu_hour: Price = None,
     download_gb: Price = None,
     storage_gb_month: Price = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")] = False,
+    json: AsJson = False,
 ) -> None:
     """What a whole corpus would cost, reckoned from what a build has taken so far."""
     from hoiset.builder.cost import ACTION100M_SEGMENTS, Corpus, Prices, cost_of, measured_rates

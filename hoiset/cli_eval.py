@@ -1,14 +1,56 @@
-"""What the commands share that measure a build against ground truth: what is fed, and what is printed."""
+"""``hoiset eval``: its options, what it prints, and what it shares with ``hoiset build``: ground truth that is fed."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from hoiset import console
+from hoiset.cli_options import AsJson, Feeds, Noise, require_build, version_of
 from hoiset.errors import RecipeError
+
+
+def eval_(
+    build: Annotated[Path, typer.Argument(metavar="BUILD", help="Dataset to measure.", show_default=False)],
+    truth: Annotated[
+        Path, typer.Argument(help="Directory that `hoiset studio` wrote, or a dataset.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Also write eval.json, eval_clips.parquet and figures here, and --oracle's build."),
+    ] = None,
+    oracle: Feeds = None,
+    noise: Noise = "",
+    split: Annotated[str | None, typer.Option("--split", help="Version in BUILD; the only one by default.")] = None,
+    screening: Annotated[
+        Path | None, typer.Option(help="What pass 1 should do; TRUTH/screening.csv by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resampling that the intervals come from.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Measure a dataset against ground truth: screening, hands, objects, interaction, calibration.
+
+    With --oracle the dataset is built again from its recipe and TRUTH's videos, with ground truth fed to some stages,
+    and that build is measured. It goes to BUILD.oracle-..., or to build/ in --out.
+    """
+    require_build()
+    from hoiset.eval.evaluate import evaluate
+    from hoiset.eval.report import write_report
+
+    if (fed := oracle_params(oracle, truth, noise)) is not None:
+        build, split = rebuild(build, version_of(build, split, "--split"), fed, out), None
+    with console.build_progress() as progress:
+        found = evaluate(build, truth, screening=screening, seed=seed, split=split, progress=steps(progress))
+    files = write_report(found, out) if out is not None else []
+    if json:
+        parts = ("pooled", "screening", "calibration", "meta")
+        console.print_json({name: value for name, value in found.to_json().items() if name in parts})
+        return
+    print_evaluation(found)
+    for path in files:
+        console.print_line(str(path))
 
 
 def oracle_params(feed: str | None, truth: Path | None, noise: str) -> Any:

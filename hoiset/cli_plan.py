@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from hoiset import console
+from hoiset.cli_cost import print_cost
+from hoiset.cli_options import AsJson, Limit, SourceDir, Split, load_recipe, require_build
 
 Rates = Annotated[
     Path | None, typer.Option("--rates", help="Build whose measured times and yields say what the plan would cost.")
@@ -16,6 +18,30 @@ Rates = Annotated[
 OfVideos = Annotated[
     int | None, typer.Option("--of-videos", min=1, help="Reckon the cost for so many videos like those that were read.")
 ]
+
+
+def plan(
+    split: Split,
+    source: SourceDir = None,
+    limit: Limit = None,
+    rates: Rates = None,
+    of_videos: OfVideos = None,
+    json: AsJson = False,
+) -> None:
+    """Count what would be screened, what each rule drops, and what it would cost, before anything is fetched."""
+    require_build()
+    from hoiset.builder.survey import survey
+
+    recipe = load_recipe(split, source)
+    with console.build_progress() as progress:
+        found = survey(recipe, source, limit, steps(progress))
+    cost = None if rates is None else cost_of_survey(found, rates, of_videos)
+    if json:
+        console.print_json({**found.to_json(), "cost": None if cost is None else cost.to_json()})
+        return
+    print_survey(found)
+    if cost is not None:
+        print_cost(cost)
 
 
 def cost_of_survey(found: Any, rates: Path, of_videos: int | None) -> Any:

@@ -1,0 +1,117 @@
+"""The commands over a dataset that is there: ``hoiset verify``, ``filter``, ``info`` and ``view``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hoiset import console
+from hoiset.cli_options import AsJson, Place, Root, Version, load_recipe, require_build, version_of
+
+_NOT_FILTERS = ("root", "version", "json")
+_SHOWN = ("key", "partition", "verb", "nouns", "labels", "grasps", "duration_s", "quality")
+
+
+def verify(root: Place, version: Version = None, json: AsJson = False) -> None:
+    """Read everything again and say what is wrong; exit code 1 if anything is."""
+    from hoiset.shards.verify import verify_dataset
+
+    report = verify_dataset(root, version)
+    problems = [{"file": p.file, "key": p.key, "what": p.what} for p in report.problems]
+    if json:
+        counts = {name: getattr(report, name) for name in ("n_files", "n_samples", "n_frames", "n_bytes")}
+        console.print_json({"ok": report.ok, "versions": list(report.versions), **counts, "problems": problems})
+    else:
+        for problem in report.problems:
+            console.print_line(str(problem))
+        found = f"{report.n_samples} clips, {report.n_frames} frames, {report.n_files} files, {report.n_bytes} bytes"
+        console.print_line(
+            f"{', '.join(report.versions)}: {found}: {'ok' if report.ok else f'{len(problems)} problems'}"
+        )
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def filter_(
+    root: Root,
+    version: Version = None,
+    verb: Annotated[list[str] | None, typer.Option(help="Lemma; give it again for any of several.")] = None,
+    object: Annotated[list[str] | None, typer.Option(help="Noun of the text or of an object's label.")] = None,
+    grasp: Annotated[list[str] | None, typer.Option(help="left, right, both, any or none.")] = None,
+    state: Annotated[list[str] | None, typer.Option(help="Object state that occurs: static, moving, ...")] = None,
+    action: Annotated[str | None, typer.Option(help="Text that the action sentence contains.")] = None,
+    partition: Annotated[list[str] | None, typer.Option(help="train, validation or test.")] = None,
+    uid: Annotated[str | None, typer.Option(help="Source video.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the footage.")] = None,
+    min_quality: Annotated[float | None, typer.Option(help="Least quality score, 0 to 1.")] = None,
+    min_hand_valid: Annotated[float | None, typer.Option(help="Least share of frames with a hand.")] = None,
+    min_duration_s: Annotated[float | None, typer.Option(help="Shortest, in seconds.")] = None,
+    max_duration_s: Annotated[float | None, typer.Option(help="Longest, in seconds.")] = None,
+    min_objects: Annotated[int | None, typer.Option(help="Least number of objects.")] = None,
+    min_manipulated: Annotated[int | None, typer.Option(help="Least number of manipulated objects.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Clips by what happens in them; different options must all match."""
+    given = {name: value for name, value in locals().items() if name not in _NOT_FILTERS and value not in (None, [])}
+    from hoiset.filter import select
+    from hoiset.shards.index import read_index
+
+    table = select(read_index(root, version_of(root, version)), **given)
+    if json:
+        console.print_json(table.drop_columns("members").to_pylist())
+        return
+    console.print_table(_SHOWN, ([row[name] for name in _SHOWN] for row in table.select(list(_SHOWN)).to_pylist()))
+    console.print_line(f"{table.num_rows} clips, {sum(table['duration_s'].to_pylist()):.1f} s")
+
+
+def info(
+    root: Annotated[Path | None, typer.Argument(help="Dataset directory.", show_default=False)] = None,
+    version: Version = None,
+    split: Annotated[str | None, typer.Option("--split", help="Print a recipe instead, with every default.")] = None,
+    json: AsJson = False,
+) -> None:
+    """What is in a dataset, or in a recipe."""
+    if (root is None) == (split is None):
+        raise typer.BadParameter("give a dataset directory, or --split with a recipe")
+    if split is not None:
+        require_build()
+        console.print_json(load_recipe(split, source="").to_json())
+        return
+    assert root is not None
+    from dataclasses import asdict
+
+    from hoiset.cards.statistics import describe
+    from hoiset.shards.index import read_index
+
+    name = version_of(root, version)
+    described = asdict(describe(root, read_index(root, name)))
+    summary = {"version": name, **{k: dict(v) if isinstance(v, list) else v for k, v in described.items()}}
+    if json:
+        console.print_json(summary)
+    else:
+        console.print_table(("what", "value"), summary.items())
+
+
+def view(
+    root: Root,
+    key: Annotated[str, typer.Option(help="Clip to draw; the first by default.", show_default=False)] = "",
+    version: Version = None,
+    overlay: Annotated[
+        Path, typer.Option(help="File to write: .mp4 for the whole clip, .png or .jpg for eight of its frames.")
+    ] = Path("overlay.mp4"),
+) -> None:
+    """Draw what was reconstructed over a clip's frames."""
+    if overlay.suffix not in (".mp4", ".png", ".jpg"):
+        raise typer.BadParameter(f"found {overlay.name!r}, expected .mp4, .png or .jpg", param_hint="--overlay")
+    require_build()
+    from hoiset.shards.index import read_index
+    from hoiset.view.overlay import write_overlay
+
+    name = version_of(root, version)
+    keys = read_index(root, name, ["key"])["key"].to_pylist()
+    if key and key not in keys:
+        raise typer.BadParameter(f"no clip {key!r}; `hoiset filter {root}` lists them", param_hint="--key")
+    write_overlay(root, name, key or keys[0], overlay)
+    console.print_line(f"{key or keys[0]} -> {overlay}")
