@@ -101,6 +101,7 @@ CHECKS = (
 )
 """Every comparison, in the order in which they are made."""
 
+_BY_VALUE = {check.value: check for check in CHECKS}
 _EPS = 1e-6  # s; times are sums of frame periods
 
 
@@ -110,9 +111,21 @@ def first_failed(measured: Mapping[str, float], params: ScreenParams) -> tuple[s
     A value that is missing or NaN was not measured, and its gate is not asked.
     """
     for check in CHECKS:
-        value, bound = float(measured.get(check.value, np.nan)), float(getattr(params, check.param))
-        failed = value < bound - (_EPS if check.unit else 0.0) if check.least else value > bound
-        if failed:
-            sense = "at least" if check.least else "at most"
-            return check.gate, f"{check.value} is {value:.3g}, expected {bound:g} {check.unit}{sense}"
+        value = float(measured.get(check.value, np.nan))
+        if _fails(check, value, params):
+            return check.gate, explain(check.value, value, params)
     return "ok", ""
+
+
+def explain(name: str, value: float, params: ScreenParams) -> str:
+    """One line on a measured value that is out of bounds, with as many digits as it takes to see that it is."""
+    check = _BY_VALUE[name]
+    texts = (f"{value:.{digits}g}" for digits in range(3, 18))
+    text = next((text for text in texts if _fails(check, float(text), params)), str(value))
+    sense = "at least" if check.least else "at most"
+    return f"{name} is {text}, expected {getattr(params, check.param):g} {check.unit}{sense}"
+
+
+def _fails(check: Check, value: float, params: ScreenParams) -> bool:
+    bound = float(getattr(params, check.param))
+    return value < bound - (_EPS if check.unit else 0.0) if check.least else value > bound

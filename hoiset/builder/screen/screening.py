@@ -11,7 +11,7 @@ import numpy as np
 
 from hoiset.builder.reconstruct.backends.base import HandDetector
 from hoiset.builder.records import Candidate, SourceVideo
-from hoiset.builder.screen.gates import MEASURED, first_failed
+from hoiset.builder.screen.gates import MEASURED, explain, first_failed
 from hoiset.builder.screen.hands import hand_runs, look_for_hands, measure_hands, split_long, view_hands
 from hoiset.builder.screen.near_hands import measure_near_hands
 from hoiset.builder.screen.params import ScreenParams
@@ -83,8 +83,11 @@ def _candidate(video: SourceVideo, segment: int, span: _Span, params: ScreenPara
 def _screen_shot(shot: Shot, hand_detector: HandDetector, params: ScreenParams) -> Iterator[_Span]:
     """Every span of a shot that deserves a row, in time order, measured as far as it gets."""
     duration_s = shot.end_s - shot.start_s
-    if duration_s < params.min_clip_s - 1e-6 or len(shot.time) < 2:
-        detail = f"the shot lasts {duration_s:.3g} s and shows {len(shot.time)} sampled frames"
+    if duration_s < params.min_clip_s - 1e-6:
+        yield _Span(shot.start_s, shot.end_s, {"duration_s": duration_s})
+        return
+    if len(shot.time) < 2:
+        detail = f"the shot shows {len(shot.time)} of the frames that are looked at, expected 2 at least"
         yield _Span(shot.start_s, shot.end_s, {"duration_s": duration_s}, "too_short", detail)
         return
     track = track_camera(shot.rgb, shot.time, params)
@@ -110,10 +113,21 @@ def _moving(shot: Shot, track: CameraTrack, first: int, last: int, params: Scree
     start_s, end_s = _bounds(shot, first, last)
     if last <= first or end_s - start_s < params.min_clip_s - 1e-6:
         return
-    part = slice(first, last + 1)
-    shift = least_shift(CameraTrack(track.shift[part], track.stretch[part]), shot.time[part], params)
+    shift = _least_shift(shot, track, first, last, params)
+    if shift <= params.max_camera_shift:  # still, but only together with the ends of the spans beside it
+        first, last = first + (first > 0), last - (last < len(shot.time) - 1)
+        own_s = float(shot.time[last] - shot.time[first])
+        if own_s < params.min_clip_s - 1e-6:
+            if last > first:
+                too_short = explain("duration_s", own_s, params)
+                detail = f"the camera stands still, but what the static spans beside leave is short: {too_short}"
+                measured = {"duration_s": own_s, "camera_shift": shift}
+                yield _Span(float(shot.time[first]), float(shot.time[last]), measured, "too_short", detail)
+            return
+        start_s, end_s = _bounds(shot, first, last)
+        shift = _least_shift(shot, track, first, last, params)
     measured = {"duration_s": end_s - start_s, "camera_shift": shift}
-    if np.isnan(shift) and (black := measure_black(shot.rgb[part])) > params.max_black_ratio:
+    if np.isnan(shift) and (black := measure_black(shot.rgb[first : last + 1])) > params.max_black_ratio:
         yield _Span(start_s, end_s, measured | {"black": black})
     elif np.isnan(shift):
         detail = (
@@ -121,9 +135,13 @@ def _moving(shot: Shot, track: CameraTrack, first: int, last: int, params: Scree
         )
         yield _Span(start_s, end_s, measured, "camera_unsure", detail)
     else:
-        bound = f"expected {params.max_camera_shift:g} at most"
-        detail = f"camera_shift is {shift:.3g} within {params.min_clip_s:g} s, {bound}"
+        detail = f"within {params.min_clip_s:g} s {explain('camera_shift', shift, params)}"
         yield _Span(start_s, end_s, measured, "camera_moves", detail)
+
+
+def _least_shift(shot: Shot, track: CameraTrack, first: int, last: int, params: ScreenParams) -> float:
+    part = slice(first, last + 1)
+    return least_shift(CameraTrack(track.shift[part], track.stretch[part]), shot.time[part], params)
 
 
 def _screen_still(shot: Shot, still: StaticSpan, hand_detector: HandDetector, params: ScreenParams) -> Iterator[_Span]:

@@ -118,26 +118,25 @@ def static_spans(track: CameraTrack, time: Float[np.ndarray, "T"], params: Scree
     The longest is taken first, then the longest of what is left on either side, down to ``min_clip_s``; in time order.
     """
     last = np.array([_still_until(track, time, i, params) for i in range(len(time))])
+    known = np.maximum.accumulate(np.where(np.isnan(track.shift[:, 0, 0]), 0, np.arange(len(time))))
     spans, todo = [], [(0, len(time) - 1)]
     while todo:
         low, high = todo.pop()
         if high <= low:
             continue
-        until = np.minimum(last[low : high + 1], high)
+        until = known[np.minimum(last[low : high + 1], high)]  # it may be clipped where the background was hidden
         length_s = time[until] - time[low : high + 1]
         first = low + int(np.argmax(length_s))
         if length_s[first - low] < params.min_clip_s - 2 / params.sample_fps:
             continue
         end = int(until[first - low])
-        while np.isnan(track.shift[end, 0, 0]):  # a span may be clipped where the background was hidden
-            end -= 1
         spans.append(StaticSpan(first, end, float(np.nanmax(track.between(first, slice(first, end + 1))))))
         todo += [(low, first - 1), (end + 1, high)]
     return sorted(spans, key=lambda span: span.first)
 
 
 def least_shift(track: CameraTrack, time: Float[np.ndarray, "T"], params: ScreenParams) -> float:
-    """The stillest that the camera is for ``min_clip_s`` anywhere: the shift over that time.
+    """The stillest that the camera is for ``min_clip_s`` anywhere: the shift over that time, or over all if it is less.
 
     Where the background is lost before that time is over everywhere, the most that was seen of its motion while it
     could be followed, if that is more than is allowed; NaN where motion was neither seen nor ruled out.
@@ -147,7 +146,8 @@ def least_shift(track: CameraTrack, time: Float[np.ndarray, "T"], params: Screen
         until = min(int(np.searchsorted(time, time[i] + params.min_clip_s - 1e-6)), len(time) - 1)
         moved = track.between(i, slice(i, until + 1))
         whole = i == 0 or time[until] - time[i] >= params.min_clip_s - 1e-6
-        if whole and np.isfinite(moved[-1]):
+        registered = np.flatnonzero(np.isfinite(moved))
+        if whole and _before_gap(registered, time[i:], params.max_unregistered_s) == until - i:
             least = min(least, float(np.nanmax(moved)))
         seen = max(seen, float(moved[np.isfinite(moved)].max()))
     if np.isfinite(least):

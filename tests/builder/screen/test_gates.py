@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hoiset.builder.screen.gates import CHECKS, GATES, MEASURED, first_failed
+from hoiset.builder.screen.gates import CHECKS, GATES, MEASURED, Check, first_failed
 from hoiset.builder.screen.params import ScreenParams
 
 PARAMS = ScreenParams(min_hand_skin=0.1)
@@ -55,6 +55,16 @@ def test_each_value_has_its_gate(gate: str, name: str, value: float) -> None:
     assert found == gate
     assert gate in GATES
     assert detail.startswith(f"{name} is {value:g}, expected")
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.value)
+def test_what_is_printed_of_a_value_is_out_of_bounds_too(check: Check) -> None:
+    bound = getattr(PARAMS, check.param)
+    for off in (1e-5, 1e-3, 0.1):
+        found, detail = first_failed({check.value: bound * (1 - off if check.least else 1 + off)}, PARAMS)
+        printed = float(detail.split()[2].rstrip(","))
+        assert found == check.gate
+        assert printed < bound if check.least else printed > bound
 
 
 @pytest.mark.parametrize("k", range(len(BAD)))

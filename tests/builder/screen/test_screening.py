@@ -6,14 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from hoiset.builder.reconstruct.backends.mediapipe import MediaPipeHands, MediaPipeWorker
 from hoiset.builder.records import Candidate, HandDetections, SourceVideo
-from hoiset.builder.screen import GATES, MEASURED, ScreenParams, screen_video
+from hoiset.builder.screen import GATES, MEASURED, ScreenParams, screen_video, screening
+from hoiset.builder.screen.sampling import Shot
+from hoiset.builder.screen.static_camera import CameraTrack
 from hoiset.builder.sources import open_source
 from hoiset.errors import BackendUnavailable, ClipError
 from tests.builder.screen.scenes import SquareDetector, circling, scene, video
-from tests.clips import write_audio
+from tests.clips import textured, write_audio
 
 PARAMS = ScreenParams()
 
@@ -191,6 +195,57 @@ def test_decisions_hold_at_any_rate_and_size(tmp_path: Path, fps: float, scale: 
 def test_screening_twice_gives_the_same(tmp_path: Path) -> None:
     source = video(tmp_path / "a.mp4", scene(5, camera=lambda t: (0.2 * t, 0)))
     assert repr(screen(source)) == repr(screen(source))
+
+
+_PICTURE = textured(64, 96)
+_STEPS = (0.0, 0.0, 0.001, -0.001, 0.004, -0.004, 0.007, -0.007, 0.02)
+_DRIFT = [
+    0.004,
+    0.007,
+    0,
+    0.007,
+    0,
+    0,
+    0.007,
+    -0.007,
+    0.007,
+    *[0] * 3,
+    0.004,
+    0,
+    0,
+    0,
+    0.004,
+    *[0] * 4,
+    0.007,
+    *[0] * 12,
+]
+
+
+@given(
+    steps=st.lists(st.sampled_from(_STEPS), min_size=12, max_size=60),
+    hidden=st.lists(st.tuples(st.integers(0, 50), st.integers(1, 12)), max_size=2),
+)
+@example(steps=_DRIFT, hidden=[])
+@example(steps=[0.0] * 12, hidden=[(0, 8)])
+@settings(max_examples=60, deadline=None)
+def test_no_row_contradicts_its_gate(steps: list[float], hidden: list[tuple[int, int]]) -> None:
+    """However the camera drifts, and wherever the background is hidden: what is said to fail does fail."""
+    moved = np.cumsum(steps)
+    shift = np.zeros((len(steps), 9, 2))
+    shift[..., 0] = moved[:, None]
+    for start, n in hidden:
+        shift[1:][start : start + n] = np.nan
+    track = CameraTrack(shift, np.zeros(len(steps)))
+    time = np.arange(len(steps)) / PARAMS.sample_fps
+    shot = Shot(0.0, float(time[-1]) + 0.05, time, (_PICTURE,) * len(steps))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(screening, "track_camera", lambda *_: track)
+        patch.setattr(screening, "iter_shots", lambda *_: [shot])
+        rows = screen(SourceVideo("a", Path("a")))
+    for row in rows:
+        assert row.measured["duration_s"] == pytest.approx(row.end_s - row.start_s)
+        assert (row.gate == "too_short") == (row.measured["duration_s"] < PARAMS.min_clip_s - 1e-6)
+        assert (row.gate == "camera_moves") == (row.measured["camera_shift"] > PARAMS.max_camera_shift)
 
 
 @pytest.fixture(scope="module")
