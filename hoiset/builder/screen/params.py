@@ -75,4 +75,4 @@ class ScreenParams(Params):
     max_cut_off_ratio: float = Field(0.5, ge=0, le=1)
     min_hand_skin: float = Field(0.0, ge=0, le=1)
     min_hand_speed: float = Field(0.04, ge=0)
-    min_object_motion: float = Field(0.002, ge=0, le=1)
+    min_object_motion: float = Field(0.005, ge=0, le=1)
