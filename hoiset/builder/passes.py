@@ -20,6 +20,7 @@ from hoiset.builder.ledger import Ledger
 from hoiset.builder.plan import Plan, PlannedUnit, Unit
 from hoiset.builder.recipe import Recipe
 from hoiset.builder.records import Candidate, Clip, SourceVideo
+from hoiset.builder.screen.keepsakes import KeepsakeBox
 from hoiset.errors import SchemaError
 from hoiset.shards.storage import Storage
 from hoiset.shards.writer import UnitWriter
@@ -92,7 +93,7 @@ def judge_videos(
     Raises:
         HoisetError: No model, no disk space.
     """
-    log = state.log("screen")
+    log, box = state.log("screen"), KeepsakeBox(state.storage)
     ledger.remember(log)
     ledger.add_videos((_screen_name(video, recipe), video) for video in videos)
     total, done, failed = ledger.count_videos(), 0, 0
@@ -112,6 +113,7 @@ def judge_videos(
             for outcome in outcomes:
                 seq, name, video = handed_out.popleft()
                 record = {"name": name, **_screen_record(video, outcome)}
+                box.add(outcome.value.keepsakes if outcome.ok else ())
                 if outcome.reason != "worker_crashed" and not outcome.transient:
                     log.append(record)
                 ledger.judge(seq, record)

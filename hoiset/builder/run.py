@@ -19,6 +19,7 @@ from hoiset.builder.passes import Progress, Step, build_units, judge_videos, jud
 from hoiset.builder.plan import Plan
 from hoiset.builder.recipe import Recipe, load_recipe, parse_recipe
 from hoiset.builder.records import SourceVideo
+from hoiset.builder.screen.keepsakes import KeepsakeBox
 from hoiset.builder.screen.report import Throughput, write_report
 from hoiset.builder.screen.rethreshold import Redecided, rethreshold
 from hoiset.builder.sources import open_source
@@ -218,6 +219,7 @@ class _Job:
             self.recipe.screen,
             self.again(),
             Throughput(took.tasks, took.task_s, took.wall_s),
+            keepsakes=KeepsakeBox(self.state.storage),
             title=f"{self.recipe.name}: pass 1",
         )
         return _Screened(ledger.count_videos(), dict(sorted(gates.items())))

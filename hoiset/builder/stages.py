@@ -21,6 +21,8 @@ from hoiset.builder.reconstruct.backends.base import HandDetector
 from hoiset.builder.reconstruct.pipeline import Backends, reconstruct_clip
 from hoiset.builder.records import Candidate, Clip, SourceVideo
 from hoiset.builder.screen import ScreenParams, screen_video
+from hoiset.builder.screen.draw import Draw
+from hoiset.builder.screen.keepsakes import Keepsake, make_keepsakes
 from hoiset.errors import DatasetError
 from hoiset.shards.schema import Sample
 from hoiset.shards.storage import Storage
@@ -69,12 +71,14 @@ class Judged:
         sha256: Of its file, ``""`` where it cannot be read.
         bytes: Size of its file.
         stage_s: Stage -> seconds.
+        keepsakes: Pictures of those of its spans that may be shown.
     """
 
     candidates: tuple[Candidate, ...]
     sha256: str
     bytes: int = 0
     stage_s: Mapping[str, float] = field(default_factory=dict)
+    keepsakes: tuple[Keepsake, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache, staging: St
         "profile": recipe.profile,
     }
     known = {"given": Oracle(recipe.oracle)} if recipe.oracle.feed else {}
-    acquirer = stages.acquire(recipe.acquire)
+    acquirer, draw = stages.acquire(recipe.acquire), Draw()
     with stages.backends(recipe.profile) as backends:
 
         def handle(task: SourceVideo | Clip) -> Judged | Made:
@@ -142,7 +146,8 @@ def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache, staging: St
                 with _timed_fetch(acquirer, task, "screen", cache) as video:
                     candidates = stages.screen(video, backends.hands, recipe.screen)
                     sha256, size = _digest_and_size(video)
-                    return Judged(candidates, sha256, size, dict(cache.stage_s))
+                    keepsakes = make_keepsakes(video, candidates, draw)
+                    return Judged(candidates, sha256, size, dict(cache.stage_s), keepsakes)
             with _timed_fetch(acquirer, task.video, "full", cache) as video:
                 clip = replace(task, video=video)
                 sample = stages.reconstruct(clip, backends, recipe.reconstruct, cache, dict(provenance), **known)

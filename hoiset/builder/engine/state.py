@@ -1,8 +1,8 @@
 """What a build has done so far, in ``<out>/.hoiset``: JSON files that are whole or not there.
 
 ``recipe.json`` says whose directory it is; ``screen/`` holds what pass 1 made of the videos, some hundred to a file,
-``plan/`` the units to build, ``units/`` one record a finished unit, ``timings/`` how long it took, ``cache/`` the
-stages' results; ``lock`` is held while a build runs.
+``thumbnails/`` pictures of remote ones for its report, ``plan/`` the units to build, ``units/`` one record a finished
+unit, ``timings/`` how long it took, ``cache/`` the stages' results; ``lock`` is held while a build runs.
 """
 
 from __future__ import annotations

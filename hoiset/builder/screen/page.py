@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hoiset.builder.screen.summary import PASSED, Example, Histogram, Summary
+from hoiset.builder.screen.draw import PASSED
+from hoiset.builder.screen.summary import Example, Histogram, Summary
 from hoiset.plotting import canvas, plain_style, to_png
 
 _COLUMNS = 4

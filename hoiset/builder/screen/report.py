@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hoiset.builder.records import SourceVideo
+from hoiset.builder.screen.draw import PASSED
+from hoiset.builder.screen.keepsakes import KeepsakeBox
 from hoiset.builder.screen.page import Card, write_page
 from hoiset.builder.screen.params import ScreenParams
-from hoiset.builder.screen.summary import PASSED, Example, Summary, summarise
+from hoiset.builder.screen.summary import Example, Summary, summarise
 from hoiset.builder.screen.thumbnails import thumbnail
 from hoiset.shards.atomic import write_atomic
 
@@ -40,6 +42,7 @@ def write_report(
     videos: Iterable[SourceVideo] = (),
     throughput: Throughput | None = None,
     *,
+    keepsakes: KeepsakeBox | None = None,
     title: str = "",
 ) -> Summary:
     """Write both files beside the table of candidates.
@@ -49,6 +52,7 @@ def write_report(
         params: Thresholds that decided.
         videos: The source again, for pictures and captions of the few spans that are shown; read as far as they need.
         throughput: What it took, where that is known.
+        keepsakes: Pictures of spans of remote videos; those that are not shown are removed.
         title: Of the page.
 
     Raises:
@@ -57,7 +61,7 @@ def write_report(
     """
     summary = summarise(folder / CANDIDATES, params)
     record = to_json(summary, throughput)
-    cards = _cards(summary, videos)
+    cards = _cards(summary, videos, keepsakes)
     write_atomic(folder / "report.json", (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
     write_atomic(folder / "report.html", write_page(title, summary, record, cards).encode(errors="replace"))
     return summary
@@ -112,18 +116,27 @@ def _r(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _cards(summary: Summary, videos: Iterable[SourceVideo]) -> dict[Example, Card]:
+def _cards(summary: Summary, videos: Iterable[SourceVideo], keepsakes: KeepsakeBox | None) -> dict[Example, Card]:
     """A picture and the caption of every span that is shown; the source is read no further than the last of them."""
     wanted: dict[str, list[Example]] = {}
-    for example in (e for examples in summary.examples.values() for e in examples):
+    shown = [e for examples in summary.examples.values() for e in examples]
+    if keepsakes is not None:
+        keepsakes.keep_only(example.lot for example in shown)
+    for example in shown:
         wanted.setdefault(example.uid, []).append(example)
     cards: dict[Example, Card] = {}
     for video in videos:
         here = [e for e in wanted.get(video.uid, ()) if e not in cards and _within(e, video)]
-        cards |= {example: Card(video.action or video.summary, thumbnail(video, example)) for example in here}
-        if sum(map(len, wanted.values())) == len(cards):
+        cards |= {e: Card(video.action or video.summary, _picture(video, e, keepsakes)) for e in here}
+        if len(shown) == len(cards):
             break
     return cards
+
+
+def _picture(video: SourceVideo, example: Example, keepsakes: KeepsakeBox | None) -> bytes | None:
+    if video.remote:
+        return None if keepsakes is None else keepsakes.read(example.lot)
+    return thumbnail(video.path, example.start_s, example.end_s)
 
 
 def _within(example: Example, video: SourceVideo) -> bool:

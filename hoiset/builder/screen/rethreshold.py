@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hoiset.builder.screen.draw import PASSED
 from hoiset.builder.screen.gates import CHECKS, GATES, MEASURED, first_failed
 from hoiset.builder.screen.params import ScreenParams
-from hoiset.builder.screen.summary import PASSED
 from hoiset.errors import DatasetError, RecipeError
 from hoiset.shards.atomic import atomic_file
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hoiset.builder.screen.draw import PASSED, SHOWN_PASSED, SHOWN_STOPPED, Draw, lot_of
 from hoiset.builder.screen.gates import CHECKS, GATES, MEASURED
 from hoiset.builder.screen.params import ScreenParams
 from hoiset.errors import DatasetError
 
-PASSED = "ok"
 BINS = 40
 _FINE = 4000
 _TAIL = 0.995  # what lies beyond is counted in the last bin
@@ -33,6 +31,11 @@ class Example:
     end_s: float
     gate: str
     detail: str
+
+    @property
+    def lot(self) -> int:
+        """Of those with the same gate, the spans with the least are shown."""
+        return lot_of(self.uid, self.segment, self.start_s, self.end_s)
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Summary:
         return sum(self.spans.values())
 
 
-def summarise(path: Path, params: ScreenParams, *, passed: int = 24, stopped: int = 8) -> Summary:
+def summarise(path: Path, params: ScreenParams, *, passed: int = SHOWN_PASSED, stopped: int = SHOWN_STOPPED) -> Summary:
     """Summarise a table of candidates, which is ordered by video.
 
     Args:
@@ -94,7 +97,7 @@ def summarise(path: Path, params: ScreenParams, *, passed: int = 24, stopped: in
     Raises:
         DatasetError: There is no such table, or it is not one.
     """
-    out, examples = Summary(), dict[str, list[tuple[int, int, Example]]]()
+    out, draw, examples = Summary(), Draw(passed, stopped), dict[tuple[str, int], Example]()
     low, high, last_uid = dict[str, float](), dict[str, float](), None
     for batch in _batches(path):
         gates = np.array(batch["gate"].to_pylist(), dtype=object)
@@ -110,10 +113,10 @@ def summarise(path: Path, params: ScreenParams, *, passed: int = 24, stopped: in
             if len(values):
                 low[name] = min(low.get(name, np.inf), float(values.min()))
                 high[name] = max(high.get(name, -np.inf), float(values.max()))
-        _draw(batch, examples, passed, stopped)
+        _draw(batch, draw, examples)
     order = _order(out.spans)
     out.spans, out.seconds = {g: out.spans[g] for g in order}, {g: out.seconds[g] for g in order}
-    out.examples = {g: [e for *_, e in sorted(examples[g], key=lambda item: -item[0])] for g in order}
+    out.examples = {g: [examples[key] for key in sorted(examples) if key[0] == g] for g in order}
     out.histograms = _histograms(path, low, high, params)
     return out
 
@@ -141,21 +144,17 @@ def _finite(batch: pa.RecordBatch, name: str) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
-def _draw(
-    batch: pa.RecordBatch, examples: dict[str, list[tuple[int, int, Example]]], passed: int, stopped: int
-) -> None:
-    """Keep the spans of each gate whose hash is least: the same ones however the table is cut."""
+def _draw(batch: pa.RecordBatch, draw: Draw, examples: dict[tuple[str, int], Example]) -> None:
+    """Keep the spans of each gate whose lot is least: the same ones however the table is cut."""
     columns = ("uid", "segment", "start_s", "end_s", "gate", "detail")
-    for n, values in enumerate(zip(*(batch[name].to_pylist() for name in columns), strict=True)):
+    for values in zip(*(batch[name].to_pylist() for name in columns), strict=True):
         example = Example(*values)
-        heap = examples.setdefault(example.gate, [])
-        name = f"{example.uid}\0{example.segment}\0{example.start_s!r}".encode(errors="surrogatepass")
-        # heapq pops the least, and the largest hash is to go
-        item = (-int.from_bytes(hashlib.blake2b(name, digest_size=8).digest()), n, example)
-        if len(heap) < (passed if example.gate == PASSED else stopped):
-            heapq.heappush(heap, item)
-        elif item[0] > heap[0][0]:
-            heapq.heapreplace(heap, item)
+        lot = example.lot
+        dropped = draw.offer(example.gate, lot)
+        if dropped != lot:
+            examples[example.gate, lot] = example
+        if dropped is not None:
+            examples.pop((example.gate, dropped), None)
 
 
 def _histograms(

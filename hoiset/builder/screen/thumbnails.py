@@ -7,8 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hoiset.builder.records import SourceVideo
-from hoiset.builder.screen.summary import Example
 from hoiset.errors import VideoError
 from hoiset.video import iter_frames
 
@@ -17,15 +15,15 @@ _AT = (0.1, 0.5, 0.9)
 _QUALITY = 72
 
 
-def thumbnail(video: SourceVideo, example: Example) -> bytes | None:
-    """Three frames side by side as JPEG, or ``None`` where the video is not on this machine or cannot be decoded."""
-    if video.path == Path() or not video.path.is_file():
+def thumbnail(path: Path, start_s: float, end_s: float) -> bytes | None:
+    """Three frames of a span side by side as JPEG, or ``None`` where the video is not here or cannot be decoded."""
+    if path == Path() or not path.is_file():
         return None
     frames = []
     for share in _AT:
-        at_s = example.start_s + share * (example.end_s - example.start_s)
+        at_s = start_s + share * (end_s - start_s)
         try:
-            _, rgb = next(iter_frames(video.path, start_s=at_s, short_side_px=2 * HEIGHT_PX))
+            _, rgb = next(iter_frames(path, start_s=at_s, short_side_px=2 * HEIGHT_PX))
         except (VideoError, StopIteration):
             continue
         width = max(1, round(rgb.shape[1] * HEIGHT_PX / rgb.shape[0]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -15,7 +17,7 @@ import pytest
 from hoiset.builder.acquire import AcquireParams, Acquirer, Machine
 from hoiset.builder.recipe import Recipe
 from hoiset.builder.records import Candidate, Clip, SourceVideo
-from hoiset.builder.run import CANDIDATES_FILE, build, screen
+from hoiset.builder.run import CANDIDATES_FILE, SCREEN_REPORT_FILE, build, screen
 from hoiset.builder.stages import Made, Stages, handler_factory
 from hoiset.errors import AcquireError
 from hoiset.shards.schema import Sample
@@ -76,6 +78,26 @@ def test_pass_1_fetches_what_it_looks_at(web: Web, table: Path, tmp_path: Path):
     assert said["gone.mp4"] == "removed: 127.0.0.1 answered with HTTP status 410"
     assert said["busy.mp4"] == "network: 127.0.0.1 answered with HTTP status 500"
     assert "expected https" in said["passwd"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_report_shows_videos_that_are_no_longer_here(web: Web, table: Path, tmp_path: Path, workers: int):
+    """Pictures are made while a video is at hand, and outlive it: a later run neither fetches nor loses them."""
+    machine, out = Machine(tmp_path / "cache", None, ("127.0.0.1",)), tmp_path / "out"
+    screen(RECIPE, table, out, workers=workers, stages=stages(machine))
+    page = (out / SCREEN_REPORT_FILE).read_text()
+    assert page.count("data:image/jpeg") == 3
+    assert page.count("<div>no picture</div>") == 3
+    shutil.rmtree(tmp_path / "cache")
+    asked = len(web.asked("/two.mp4"))
+    screen(RECIPE, table, out, workers=0, stages=stages(machine))
+    assert pictures((out / SCREEN_REPORT_FILE).read_text()) == pictures(page)
+    assert len(web.asked("/two.mp4")) == asked
+    assert len(list((out / ".hoiset/thumbnails").iterdir())) == 3
+
+
+def pictures(page: str) -> list[str]:
+    return re.findall(r"data:image/jpeg;base64,[^\"]+", page)
 
 
 def test_pass_2_fetches_what_it_reconstructs(web: Web, clip: bytes, tmp_path: Path):

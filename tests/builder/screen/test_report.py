@@ -103,7 +103,7 @@ def test_names_from_outside_are_escaped_wherever_they_stand(tmp_path: Path) -> N
     assert "<script" not in (tmp_path / "report.html").read_text()
 
 
-def test_a_remote_video_and_a_broken_one_have_no_picture(tmp_path: Path) -> None:
+def test_a_video_that_is_not_here_and_a_broken_one_have_no_picture(tmp_path: Path) -> None:
     (tmp_path / "0000.mp4").write_text("no video")
     write_table(tmp_path / "candidates.parquet", 4)
     write_report(tmp_path, PARAMS, [SourceVideo("0000.mp4", tmp_path / "0000.mp4"), SourceVideo("0001.mp4", Path())])
