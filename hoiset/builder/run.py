@@ -218,7 +218,7 @@ class _Job:
             (self.state.out / CANDIDATES_FILE).parent,
             self.recipe.screen,
             self.again(),
-            Throughput(took.tasks, took.task_s, took.wall_s),
+            Throughput(took.tasks, took.task_s, took.wall_s, took.stage_s),
             keepsakes=KeepsakeBox(self.state.storage),
             title=f"{self.recipe.name}: pass 1",
         )

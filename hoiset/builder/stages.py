@@ -49,14 +49,14 @@ class Stages:
     """The two passes and what they run on; all importable by name, since they are sent to other processes.
 
     Attributes:
-        screen: Pass 1 of one video.
+        screen: Pass 1 of one video; adds its seconds by step to its last argument.
         reconstruct: Pass 2 of one clip, as :func:`hoiset.builder.reconstruct.pipeline.reconstruct_clip`; ``given`` is
             passed only where a recipe feeds ground truth.
         backends: Profile -> the models, opened once per process.
         acquire: Parameters -> what makes remote videos local.
     """
 
-    screen: Callable[[SourceVideo, HandDetector, ScreenParams], tuple[Candidate, ...]] = screen_video
+    screen: Callable[[SourceVideo, HandDetector, ScreenParams, dict[str, float]], tuple[Candidate, ...]] = screen_video
     reconstruct: Callable[..., Sample] = reconstruct_clip
     backends: Callable[[str], AbstractContextManager[Backends]] = open_backends
     acquire: Callable[[AcquireParams], Acquirer] = Acquirer
@@ -144,7 +144,7 @@ def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache, staging: St
             cache.stage_s.clear()
             if isinstance(task, SourceVideo):
                 with _timed_fetch(acquirer, task, "screen", cache) as video:
-                    candidates = stages.screen(video, backends.hands, recipe.screen)
+                    candidates = stages.screen(video, backends.hands, recipe.screen, cache.stage_s)
                     sha256, size = _digest_and_size(video)
                     keepsakes = make_keepsakes(video, candidates, draw)
                     return Judged(candidates, sha256, size, dict(cache.stage_s), keepsakes)

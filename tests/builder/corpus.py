@@ -30,7 +30,7 @@ def videos(n: int) -> Iterator[SourceVideo]:
         )
 
 
-def measure(video: SourceVideo, hands: Any, params: Any) -> tuple[Candidate, ...]:
+def measure(video: SourceVideo, hands: Any, params: Any, step_s: Any = None) -> tuple[Candidate, ...]:
     """Gates at random, though the same in every run; half of the segments pass."""
     point = hashlib.sha256(f"{video.uid}{video.start_s}".encode()).digest()[0] / 256
     measured = {f"measure_{k}": point * k for k in range(10)}

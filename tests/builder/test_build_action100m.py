@@ -33,7 +33,7 @@ class Fetcher:
         yield replace(video, path=Path(__file__), sha256="0" * 64)
 
 
-def judge(video: SourceVideo, hands: Any, params: Any) -> tuple[Candidate, ...]:
+def judge(video: SourceVideo, hands: Any, params: Any, step_s: Any) -> tuple[Candidate, ...]:
     if video.problem:
         return (Candidate(video.uid, 0, 0.0, 0.0, "no_video", video.problem),)
     return (Candidate(video.uid, 0, video.start_s or 0.0, video.end_s or 0.0, "ok"),)

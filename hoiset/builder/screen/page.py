@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from hoiset.builder.screen.draw import PASSED
+from hoiset.builder.screen.stopwatch import STEP_OF
 from hoiset.builder.screen.summary import Example, Histogram, Summary
 from hoiset.plotting import canvas, plain_style, to_png
 
@@ -97,7 +98,8 @@ def write_page(title: str, summary: Summary, record: Mapping[str, Any], cards: M
 <p>What pass 1 kept, what stopped the rest, and how near to each threshold the spans are.</p>
 {_facts(record)}
 <h2>Funnel</h2>
-<p>Gates in the order in which they are asked; a span is counted at the first that it fails.</p>
+<p>Gates in the order in which they are asked; a span is counted at the first that it fails. Gates that are measured in
+one step share its time.</p>
 {_funnel(record)}
 <h2>Measured values</h2>
 <p class="key">Spans by value; the line is the threshold and the arrow shows which side passes.
@@ -140,7 +142,7 @@ def _duration(seconds: float) -> str:
 
 
 def _funnel(record: Mapping[str, Any]) -> str:
-    total = max(1, record["spans"])
+    total, step_s = max(1, record["spans"]), (record["throughput"] or {}).get("step_s", {})
     rows = []
     for step in record["funnel"]:
         left = step["entered"] - step["stopped"]
@@ -149,13 +151,16 @@ def _funnel(record: Mapping[str, Any]) -> str:
             f'<div class="lost" style="width:{100 * step["stopped"] / total:.2f}%"></div></div>'
         )
         share = step["stopped"] / max(1, step["entered"])
+        measured = STEP_OF.get(step["gate"], "")
+        cost = f"{measured}: {_duration(step_s[measured])}" if measured in step_s else ""
         rows.append(
             f"<tr><td><code>{escape(step['gate'])}</code></td><td>{escape(_MEANING.get(step['gate'], ''))}</td>"
             f'<td class="bar">{bar}</td><td class="n">{step["stopped"]:,}</td><td class="n">{share:.1%}</td>'
-            f'<td class="n">{_duration(step["stopped_s"])}</td><td class="n">{left:,}</td></tr>'
+            f'<td class="n">{_duration(step["stopped_s"])}</td><td class="n">{left:,}</td>'
+            f'<td class="n">{cost}</td></tr>'
         )
     heads = "<th>gate</th><th></th><th>left, and stopped here</th>" + "".join(
-        f'<th class="n">{name}</th>' for name in ("stopped", "of those asked", "footage", "left")
+        f'<th class="n">{name}</th>' for name in ("stopped", "of those asked", "footage", "left", "time in workers")
     )
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 

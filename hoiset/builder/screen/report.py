@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,13 @@ class Throughput:
         videos: Judged in that time.
         busy_s: Time that workers spent on them, s: about one core each.
         wall_s: From the first to the last, s.
+        step_s: Step -> its part of ``busy_s``; see :data:`hoiset.builder.screen.stopwatch.STEPS`.
     """
 
     videos: int
     busy_s: float
     wall_s: float
+    step_s: Mapping[str, float] = field(default_factory=dict)
 
 
 def write_report(
@@ -106,6 +108,7 @@ def _throughput(summary: Summary, took: Throughput | None) -> dict[str, Any] | N
         "videos": took.videos,
         "busy_s": _r(took.busy_s),
         "wall_s": _r(took.wall_s),
+        "step_s": {step: _r(seconds) for step, seconds in took.step_s.items()},
         "videos_per_core_hour": _r(3600 * took.videos / took.busy_s),
         "core_hours_per_1000_spans": _r(took.busy_s / 3.6 / max(1.0, spans)),
         "footage_s_per_core_s": _r(sum(summary.seconds.values()) * took.videos / max(1, summary.videos) / took.busy_s),

@@ -18,6 +18,7 @@ from hoiset.builder.screen.params import ScreenParams
 from hoiset.builder.screen.quality import measure_black, measure_quality
 from hoiset.builder.screen.sampling import Shot, iter_shots
 from hoiset.builder.screen.static_camera import CameraTrack, StaticSpan, least_shift, static_spans, track_camera
+from hoiset.builder.screen.stopwatch import Stopwatch
 from hoiset.errors import ClipError, VideoError
 
 
@@ -32,13 +33,16 @@ class _Span:
     detail: str = ""
 
 
-def screen_video(video: SourceVideo, hand_detector: HandDetector, params: ScreenParams) -> tuple[Candidate, ...]:
+def screen_video(
+    video: SourceVideo, hand_detector: HandDetector, params: ScreenParams, step_s: dict[str, float] | None = None
+) -> tuple[Candidate, ...]:
     """Judge a video, or its annotated span; it is decoded once, at a small size, with bounded memory.
 
     Args:
         video: What to judge.
         hand_detector: Asked only about spans in which the camera stands still and the picture is good.
         params: Thresholds.
+        step_s: Where the seconds of each of :data:`~hoiset.builder.screen.stopwatch.STEPS` are added.
 
     Returns:
         At least one candidate, in time order: spans that pass, and those that failed with their first failed gate. A
@@ -52,10 +56,11 @@ def screen_video(video: SourceVideo, hand_detector: HandDetector, params: Screen
     if video.problem:
         return (_candidate(video, 0, replace(whole, gate="no_video", detail=video.problem), params),)
     spans: list[_Span] = []
+    watch = Stopwatch({} if step_s is None else step_s)
     try:
         with _one_thread():
-            for shot in iter_shots(video, params):
-                spans.extend(_screen_shot(shot, hand_detector, params))
+            for shot in watch.each("decode", iter_shots(video, params)):
+                spans.extend(_screen_shot(shot, hand_detector, params, watch))
     except VideoError as error:
         spans.append(replace(whole, gate="no_video", detail=str(error)))
     except ClipError as error:
@@ -80,7 +85,7 @@ def _candidate(video: SourceVideo, segment: int, span: _Span, params: ScreenPara
     return Candidate(video.uid, segment, span.start_s, span.end_s, gate, detail, measured)
 
 
-def _screen_shot(shot: Shot, hand_detector: HandDetector, params: ScreenParams) -> Iterator[_Span]:
+def _screen_shot(shot: Shot, hand_detector: HandDetector, params: ScreenParams, watch: Stopwatch) -> Iterator[_Span]:
     """Every span of a shot that deserves a row, in time order, measured as far as it gets."""
     duration_s = shot.end_s - shot.start_s
     if duration_s < params.min_clip_s - 1e-6:
@@ -90,14 +95,16 @@ def _screen_shot(shot: Shot, hand_detector: HandDetector, params: ScreenParams) 
         detail = f"the shot shows {len(shot.time)} of the frames that are looked at, expected 2 at least"
         yield _Span(shot.start_s, shot.end_s, {"duration_s": duration_s}, "too_short", detail)
         return
-    track = track_camera(shot.rgb, shot.time, params)
+    with watch.step("camera"):
+        track = track_camera(shot.rgb, shot.time, params)
+        found = static_spans(track, shot.time, params)
     done = 0
-    for still in static_spans(track, shot.time, params):
+    for still in found:
         start_s, end_s = _bounds(shot, still.first, still.last)
         if end_s - start_s < params.min_clip_s - 1e-6:
             continue
         yield from _moving(shot, track, done, still.first, params)
-        yield from _screen_still(shot, still, hand_detector, params)
+        yield from _screen_still(shot, still, hand_detector, params, watch)
         done = still.last
     yield from _moving(shot, track, done, len(shot.time) - 1, params)
 
@@ -144,19 +151,23 @@ def _least_shift(shot: Shot, track: CameraTrack, first: int, last: int, params: 
     return least_shift(CameraTrack(track.shift[part], track.stretch[part]), shot.time[part], params)
 
 
-def _screen_still(shot: Shot, still: StaticSpan, hand_detector: HandDetector, params: ScreenParams) -> Iterator[_Span]:
+def _screen_still(
+    shot: Shot, still: StaticSpan, hand_detector: HandDetector, params: ScreenParams, watch: Stopwatch
+) -> Iterator[_Span]:
     """The parts of a static span that show hands, each with a margin; the whole span where its picture fails, too."""
     start_s, end_s = _bounds(shot, still.first, still.last)
     part = slice(still.first, still.last + 1)
     time, rgb = shot.time[part], shot.rgb[part]
     height, width = rgb[0].shape[:2]
-    common = {"camera_shift": still.shift, **measure_quality(rgb)}
+    with watch.step("picture"):
+        common = {"camera_shift": still.shift, **measure_quality(rgb)}
     whole = {"duration_s": end_s - start_s, **common}
     if first_failed({**whole, "change": np.nan}, params)[0] != "ok":  # whether it is a photograph is asked after hands
         yield _Span(start_s, end_s, whole)
         return
-    view = view_hands(look_for_hands(hand_detector, rgb, time, params), time, height, width, params)
-    runs = hand_runs(view, params)
+    with watch.step("hands"):
+        view = view_hands(look_for_hands(hand_detector, rgb, time, params), time, height, width, params)
+        runs = hand_runs(view, params)
     if not runs:
         yield _Span(start_s, end_s, whole | measure_hands(view, 0, len(time) - 1, params))
     for first, last in runs:
@@ -169,5 +180,8 @@ def _screen_still(shot: Shot, still: StaticSpan, hand_detector: HandDetector, pa
             measured = {"duration_s": b - a, **common}
             if len(inside):
                 from_to = int(inside[0]), int(inside[-1])
-                measured |= measure_hands(view, *from_to, params) | measure_near_hands(rgb, view, *from_to)
+                with watch.step("hands"):
+                    measured |= measure_hands(view, *from_to, params)
+                with watch.step("near_hands"):
+                    measured |= measure_near_hands(rgb, view, *from_to)
             yield _Span(a, b, measured)

@@ -30,7 +30,7 @@ from tests.factories import make_sample
 RECIPE = Recipe(name="v2", acquire=AcquireParams(retries=0, timeout_s=5))
 
 
-def screen_fetched(video: SourceVideo, hands: Any, params: Any) -> tuple[Candidate, ...]:
+def screen_fetched(video: SourceVideo, hands: Any, params: Any, step_s: Any) -> tuple[Candidate, ...]:
     if video.problem:
         return (Candidate(video.uid, 0, 0.0, 0.0, "no_video", video.problem),)
     start_s = video.start_s or 0.0

@@ -73,6 +73,16 @@ def test_the_numbers_are_those_of_the_table(tmp_path: Path) -> None:
         assert len(histogram["edges"]) == BINS + 1
 
 
+def test_the_funnel_says_what_a_gate_costs(tmp_path: Path) -> None:
+    write_table(tmp_path / "candidates.parquet")
+    write_report(tmp_path, PARAMS, throughput=Throughput(100, 360.0, 200.0, {"camera": 90.0, "hands": 7200.0}))
+    assert json.loads((tmp_path / "report.json").read_text())["throughput"]["step_s"] == {"camera": 90, "hands": 7200}
+    funnel = (tmp_path / "report.html").read_text().partition("</table>")[0]
+    for gate, cost in (("camera_moves", "camera: 90 s"), ("no_hands", "hands: 2.0 h"), ("blurred", "")):
+        row = funnel.partition(f"<code>{gate}</code>")[2].partition("</tr>")[0]
+        assert row.endswith(f'<td class="n">{cost}</td>')
+
+
 def test_examples_do_not_depend_on_how_the_table_is_cut(tmp_path: Path) -> None:
     write_table(tmp_path / "a.parquet")
     pq.write_table(pq.read_table(tmp_path / "a.parquet"), tmp_path / "b.parquet", row_group_size=3)
