@@ -65,5 +65,19 @@ class FilterError(HoisetError):
     """A filter names an unknown field or has a value of the wrong type."""
 
 
+class QueryError(FilterError):
+    """A query cannot be read; the message shows the place.
+
+    Attributes:
+        query: The whole query.
+        start: First character that is wrong.
+        end: Character behind it; equal to ``start`` at the end of the query.
+    """
+
+    def __init__(self, message: str, query: str = "", start: int = 0, end: int = 0) -> None:
+        super().__init__(message)
+        self.query, self.start, self.end = query, start, end
+
+
 class MissingDependency(HoisetError):  # noqa: N818
     """An optional package is needed; the message holds the extra that installs it."""

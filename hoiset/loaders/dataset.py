@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from hoiset import video
 from hoiset.errors import DatasetError, MissingDependency
-from hoiset.filter import select
+from hoiset.filter import ClipIndex, Where, parse
 from hoiset.shards.index import read_index
 from hoiset.shards.reader import ShardReader, inside, read_sample
 from hoiset.shards.schema import PARTITIONS
@@ -39,6 +39,7 @@ def load_dataset(
     format: Format = "torch",
     members: Sequence[str] | None = None,
     decode_video: bool = True,
+    where: Where = None,
     **filters: Any,
 ) -> ClipDataset:
     """Open a dataset directory for training.
@@ -52,28 +53,31 @@ def load_dataset(
         members: Only these, as item names (``hand_joints``) or member names (``hand_joints.npy``); all of the layers
             by default. What is not named is not read.
         decode_video: Whether ``rgb`` is (T, H, W, 3) uint8, or the bytes of the mp4.
-        **filters: See :func:`hoiset.filter.select`: ``verb="push", object="plate", grasp="right", min_quality=0.5``.
+        where: Which clips: a query such as ``'verb = "push" and quality.score > 0.5'`` (docs/filter.md), or an
+            expression over the index's columns, ``pyarrow.compute.field("fps") > 20``.
+        **filters: The same as keywords, see :func:`hoiset.filter.select`: ``verb="push", object="plate",
+            grasp="right", min_quality=0.5``. All must match.
 
     Returns:
         A map-style dataset in the order of the keys; see :class:`ClipDataset`.
 
     Raises:
         DatasetError: No such dataset, version, split, layer or member; the message lists what is there.
-        FilterError: No such filter or value.
+        FilterError: No such filter or value, or a query that cannot be read (QueryError).
         MissingDependency: ``format="torch"`` without torch.
     """
     if format not in ("torch", "numpy"):
         raise DatasetError(f"unknown format {format!r}; expected 'torch' or 'numpy'")
     if format == "torch" and find_spec("torch") is None:
         raise MissingDependency("format='torch' needs torch: pip install 'hoiset[torch]', or use format='numpy'")
-    table = open_index(path, version)
+    index, query = ClipIndex.open(path, version), parse(where, **filters)
     if split is not None:
-        there = [p for p in PARTITIONS if p in set(table["partition"].to_pylist())]
+        there = [p for p in PARTITIONS if p in index.values("partition")]
         if split not in there:
             raise DatasetError(f"{path} {version} has no split {split!r}; splits there: {', '.join(there) or 'none'}")
-        table = table.filter(pc.equal(table["partition"], split))
-    names = _member_names(table, tuple(layers), members, f"{path} {version}")
-    return ClipDataset(Path(path), select(table, **filters), names, format=format, decode_video=decode_video)
+        query &= parse(partition=split)
+    names = _member_names(index.first(), tuple(layers), members, f"{path} {version}")
+    return ClipDataset(Path(path), index.select(query), names, format=format, decode_video=decode_video)
 
 
 def _member_names(

@@ -8,6 +8,7 @@ and changes no type, and a version from which a layer was left out simply lacks 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ from hoiset.errors import DatasetError, SchemaError
 from hoiset.shards.codec import plain
 from hoiset.shards.schema import CLIP_FIELDS, ObjectState, Sample
 from hoiset.shards.tables import write_rows
+
+UNLIKE = ("key", "url", "action")
+"""Columns whose texts hardly repeat."""
+GROUP_ROWS = 1 << 16
+"""Rows of a row group: what a query reads, or passes over, at once."""
 
 
 def _quality_columns() -> dict[str, str]:
@@ -44,6 +50,14 @@ def index_schema() -> pa.Schema:
         "members": pa.list_(pa.struct(span)),
     }
     return pa.schema(columns)
+
+
+@cache
+def encoded_columns() -> tuple[str, ...]:
+    """Paths, in the file, of columns of few distinct texts; they are written, and may be read, as dictionaries."""
+    texts = [field for field in index_schema() if field.type == pa.string() and field.name not in UNLIKE]
+    lists = [field for field in index_schema() if field.type == pa.list_(pa.string())]
+    return (*(field.name for field in texts), *(f"{field.name}.list.element" for field in lists))
 
 
 def index_path(version: str) -> str:
@@ -116,8 +130,17 @@ def write_index(root: Path, version: str, rows: Iterable[Mapping[str, Any]], *, 
     schema = index_schema()
     path = Path(root) / index_path(version)
     in_order = rows if ordered else sorted(rows, key=lambda row: row["key"])
-    write_rows(path, _checked(in_order, schema.names), schema, compression="zstd")
+    write_rows(path, _checked(in_order, schema.names), schema, group_rows=GROUP_ROWS, **index_options())
     return path
+
+
+def index_options() -> dict[str, Any]:
+    """How the index is written: what is asked of it decodes fast, and where the bytes stand takes little room."""
+    spans = [f"members.list.element.{name}" for name in ("layer", "member", "shard", "offset", "size")]
+    leaves = [field.name for field in index_schema() if not pa.types.is_nested(field.type)]
+    leaves += [name for name in encoded_columns() if name not in leaves]
+    compression = dict.fromkeys(leaves, "lz4") | dict.fromkeys(("url", "action", *spans), "zstd")
+    return {"compression": compression, "use_dictionary": [*encoded_columns(), *spans[:3]]}
 
 
 def _checked(rows: Iterable[Mapping[str, Any]], names: list[str]) -> Iterator[Mapping[str, Any]]:
@@ -146,11 +169,7 @@ def read_index(root: Path, version: str, columns: list[str] | None = None) -> pa
     Raises:
         DatasetError: No such dataset or version (the message lists what is there), or not such a file.
     """
-    root = Path(root)
-    path = root / index_path(version)
-    if version not in list_versions(root):
-        there = ", ".join(list_versions(root)) or "none"
-        raise DatasetError(f"{root} has no version {version!r} with an index; versions there: {there}")
+    path = index_file(root, version)
     try:
         table = pq.read_table(path, columns=columns)
     except (pa.ArrowInvalid, OSError) as error:
@@ -160,6 +179,16 @@ def read_index(root: Path, version: str, columns: list[str] | None = None) -> pa
     if not table.schema.equals(wanted):
         raise DatasetError(f"{path}: found other columns than this version of hoiset writes; build it again")
     return table
+
+
+def index_file(root: Path, version: str) -> Path:
+    """The index of a version; raises DatasetError, listing what is there, where there is none."""
+    there = list_versions(root)
+    if version not in there:
+        raise DatasetError(
+            f"{root} has no version {version!r} with an index; versions there: {', '.join(there) or 'none'}"
+        )
+    return Path(root) / index_path(version)
 
 
 def list_versions(root: Path) -> list[str]:

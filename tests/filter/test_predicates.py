@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from hoiset.errors import FilterError
 from hoiset.filter import select
-from hoiset.filter.predicates import GRASPS, STATES, filter_names
+from hoiset.filter.fields import GRASPS, STATES
+from hoiset.filter.predicates import filter_names
 from hoiset.shards.index import index_schema, read_index
 from tests.fixtures import pristine as pristine
 

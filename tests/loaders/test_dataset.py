@@ -2,11 +2,12 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 import hoiset
-from hoiset.errors import DatasetError, FilterError, MissingDependency
+from hoiset.errors import DatasetError, FilterError, MissingDependency, QueryError
 from hoiset.loaders import ClipDataset, item_name, load_dataset
 from hoiset.loaders import dataset as dataset_module
 from hoiset.shards.index import read_index
@@ -132,3 +133,18 @@ def test_tensors_and_data_loader_workers(pristine: Path) -> None:
             assert batch["mask"][row].sum() == n
             for name in ("hand_joints", "rgb", "object_state"):
                 torch.testing.assert_close(batch[name][row, :n], item[name], equal_nan=True)
+
+
+def test_a_query_chooses_the_clips(pristine: Path) -> None:
+    query = 'verb = "lifted" and object ~ "mugs" and grasp = "right"'
+    expected = hoiset.load_dataset(pristine, split=None, verb="lift", object="mug", grasp="right", format="numpy").keys
+    assert expected == ["clip_01", "clip_04"]
+    assert hoiset.load_dataset(pristine, split=None, where=query, format="numpy").keys == expected
+    assert (
+        hoiset.load_dataset(pristine, split=None, where="n_objects > 0", verb="lift", format="numpy").keys == expected
+    )
+    expression = (pc.field("verb") == "lift") & (pc.field("n_objects") > 0)
+    assert hoiset.load_dataset(pristine, split=None, where=expression, format="numpy").keys == expected
+    assert hoiset.load_dataset(pristine, where=expression, format="numpy").keys == ["clip_01", "clip_04"]
+    with pytest.raises(QueryError, match="unknown field 'vreb'"):
+        hoiset.load_dataset(pristine, where='vreb = "lift"', format="numpy")
