@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from hoiset.builder.records import Candidate, Clip, SourceVideo
 from hoiset.builder.screen import ScreenParams, screen_video
 from hoiset.builder.screen.draw import Draw
 from hoiset.builder.screen.keepsakes import Keepsake, make_keepsakes
+from hoiset.builder.screen.stopwatch import Stopwatch
 from hoiset.errors import DatasetError
 from hoiset.shards.schema import Sample
 from hoiset.shards.storage import Storage
@@ -146,7 +147,8 @@ def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache, staging: St
                 with _timed_fetch(acquirer, task, "screen", cache) as video:
                     candidates = stages.screen(video, backends.hands, recipe.screen, cache.stage_s)
                     sha256, size = _digest_and_size(video)
-                    keepsakes = make_keepsakes(video, candidates, draw)
+                    with Stopwatch(cache.stage_s).step("thumbnails") if video.remote else nullcontext():
+                        keepsakes = make_keepsakes(video, candidates, draw)
                     return Judged(candidates, sha256, size, dict(cache.stage_s), keepsakes)
             with _timed_fetch(acquirer, task.video, "full", cache) as video:
                 clip = replace(task, video=video)

@@ -19,6 +19,7 @@ from hoiset.builder.recipe import Recipe
 from hoiset.builder.records import Candidate, Clip, SourceVideo
 from hoiset.builder.run import CANDIDATES_FILE, SCREEN_REPORT_FILE, build, screen
 from hoiset.builder.stages import Made, Stages, handler_factory
+from hoiset.builder.status import read_status
 from hoiset.errors import AcquireError
 from hoiset.shards.schema import Sample
 from hoiset.video import probe
@@ -88,6 +89,7 @@ def test_the_report_shows_videos_that_are_no_longer_here(web: Web, table: Path, 
     page = (out / SCREEN_REPORT_FILE).read_text()
     assert page.count("data:image/jpeg") == 3
     assert page.count("<div>no picture</div>") == 3
+    assert set(read_status(out).timings["screen"].stage_s) == {"fetch", "thumbnails"}
     shutil.rmtree(tmp_path / "cache")
     asked = len(web.asked("/two.mp4"))
     screen(RECIPE, table, out, workers=0, stages=stages(machine))
