@@ -16,7 +16,7 @@ from hoiset.builder.engine.cache import digest_json
 from hoiset.builder.params import Params
 from hoiset.builder.reconstruct.given import Given
 from hoiset.builder.reconstruct.palm import PALM
-from hoiset.builder.records import Camera, Clip, HandDetections, Hands
+from hoiset.builder.records import Camera, Clip, HandDetections, Hands, SourceVideo
 from hoiset.errors import ClipError, DatasetError
 from hoiset.geometry import project, wrist_frame
 from hoiset.shards.index import list_versions, read_index
@@ -53,7 +53,8 @@ class OracleParams(Params):
 
     Attributes:
         feed: ``camera`` (K, gravity), ``landmarks`` (joints in the image, local 3D, side), ``palm_depth`` (how far each
-            palm is), ``hands`` (all of the hands), ``masks`` (visible pixels of objects), ``depth`` (depth maps).
+            palm is), ``hands`` (all of the hands), ``masks`` (visible pixels of objects), ``depth`` (depth maps). Pass
+            1 looks at hands as well: with ``landmarks`` or ``hands`` it is told where they are.
         truth: A finished dataset whose samples have the source videos' uids; with its scene layer for the last two.
         noise: What is added to it.
     """
@@ -111,9 +112,41 @@ class Oracle:
             depth_m=_depth(truth["depth.mkv"], at, noise.depth_share, rng) if "depth" in feed else None,
         )
 
-    def _read(self, row: dict[str, Any]) -> Sample:
+    @property
+    def knows_hands(self) -> bool:
+        """Whether it is fed where hands are in the image."""
+        return "landmarks" in self.params.feed or "hands" in self.params.feed
+
+    def hands_seen(
+        self, video: SourceVideo, time: Float[np.ndarray, "T"], size: tuple[int, int]
+    ) -> HandDetections | None:
+        """What a perfect detector finds in frames of a video, for pass 1; no noise is added here.
+
+        Args:
+            video: Which.
+            time: In its file, s.
+            size: Width and height of the frames, px.
+
+        Returns:
+            ``None`` where the truth has no sample of the video: nothing is known of its hands. None are seen at times
+            before the sample's first frame and after its last.
+
+        Raises:
+            DatasetError: The truth is damaged.
+        """
+        row = self._rows.get(video.uid)
+        if row is None:
+            return None
+        truth = self._read(row, layers=())
+        clock = truth["time.npy"] + truth["clip.json"]["source"]["start_s"]
+        hands = _hands(truth, nearest(clock, time), size[0] / truth["clip.json"]["camera"]["width"])
+        period_s = float(np.median(np.diff(clock)))
+        hands.source[(time < clock[0] - period_s) | (time > clock[-1] + period_s)] = HandSource.ABSENT
+        return perfect_detections(hands, 0.0, np.random.default_rng(0))
+
+    def _read(self, row: dict[str, Any], layers: tuple[str, ...] = _SCENE) -> Sample:
         names = ["clip.json", "time.npy", "hand_joints.npy", "hand_joints_2d.npy", "hand_wrist.npy", "hand_source.npy"]
-        names += [f"{name}.mkv" for name in _SCENE if name in self.params.feed]
+        names += [f"{name}.mkv" for name in layers if name in self.params.feed]
         there = {member["member"] for member in row["members"]}
         if missing := sorted(set(names) - there):
             raise DatasetError(f"{self.params.truth} has no {', '.join(missing)}; expected its scene layer: write it")

@@ -137,7 +137,9 @@ def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache, staging: St
         "recipe_digest": recipe.digest,
         "profile": recipe.profile,
     }
-    known = {"given": Oracle(recipe.oracle)} if recipe.oracle.feed else {}
+    oracle = Oracle(recipe.oracle) if recipe.oracle.feed else None
+    known = {"given": oracle} if oracle is not None else {}
+    seen = {"known_hands": oracle.hands_seen} if oracle is not None and oracle.knows_hands else {}
     acquirer, draw = stages.acquire(recipe.acquire), Draw()
     with stages.backends(recipe.profile) as backends:
 
@@ -145,7 +147,7 @@ def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache, staging: St
             cache.stage_s.clear()
             if isinstance(task, SourceVideo):
                 with _timed_fetch(acquirer, task, "screen", cache) as video:
-                    candidates = stages.screen(video, backends.hands, recipe.screen, cache.stage_s)
+                    candidates = stages.screen(video, backends.hands, recipe.screen, cache.stage_s, **seen)
                     sha256, size = _digest_and_size(video)
                     with Stopwatch(cache.stage_s).step("thumbnails") if video.remote else nullcontext():
                         keepsakes = make_keepsakes(video, candidates, draw)

@@ -116,6 +116,21 @@ class TestWithoutNoise:
         assert np.isnan(given.detections.landmarks_px[:5, LEFT]).all()
         np.testing.assert_allclose(given.detections.landmarks_px, sample["hand_joints_2d.npy"], atol=1e-3)
 
+    def test_pass_1_is_told_where_hands_are(self, truth, sample):
+        oracle = Oracle(OracleParams(feed=("hands",), truth=str(truth)))
+        time = np.array([0.0, 0.4, 1.0, 7.0])
+        seen = oracle.hands_seen(SourceVideo("a.mp4", Path("a.mp4")), time, (WIDTH // 2, HEIGHT // 2))
+        assert (seen.score == [[0, 1], [1, 1], [1, 1], [0, 0]]).all()  # late is after the sample's end
+        rows = [round(t * FPS) for t in time[1:3]]
+        np.testing.assert_allclose(
+            (seen.landmarks_px[1:3] + 0.5) * 2 - 0.5, sample["hand_joints_2d.npy"][rows], atol=1e-3
+        )
+        assert oracle.hands_seen(SourceVideo("b.mp4", Path("b.mp4")), time, SIZE) is None
+        assert [f for f in FEEDS if Oracle(OracleParams(feed=(f,), truth=str(truth))).knows_hands] == [
+            "landmarks",
+            "hands",
+        ]
+
     def test_the_palms_depth_is_the_mean_of_its_joints(self, truth, sample):
         palm = sample["hand_joints.npy"][:, :, [0, 5, 9, 13, 17], 2].astype(float).mean(-1)
         np.testing.assert_allclose(ask(truth, "palm_depth").palm_depth_m, palm, rtol=1e-6)

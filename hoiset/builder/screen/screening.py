@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from jaxtyping import Float, UInt8
 
 from hoiset.builder.reconstruct.backends.base import HandDetector
-from hoiset.builder.records import Candidate, SourceVideo
+from hoiset.builder.records import Candidate, HandDetections, SourceVideo
 from hoiset.builder.screen.gates import MEASURED, explain, first_failed
 from hoiset.builder.screen.hands import hand_runs, look_for_hands, measure_hands, split_long, view_hands
 from hoiset.builder.screen.near_hands import measure_near_hands
@@ -20,6 +21,12 @@ from hoiset.builder.screen.sampling import Shot, iter_shots
 from hoiset.builder.screen.static_camera import CameraTrack, StaticSpan, least_shift, static_spans, track_camera
 from hoiset.builder.screen.stopwatch import Stopwatch
 from hoiset.errors import ClipError, VideoError
+
+KnownHands = Callable[[SourceVideo, Float[np.ndarray, "T"], tuple[int, int]], HandDetections | None]
+"""Hands at given times of a video, px of an image of (width, height), where they are known; otherwise ``None``."""
+
+Frames = Sequence[UInt8[np.ndarray, "H W 3"]]
+_Look = Callable[[Frames, Float[np.ndarray, "T"]], HandDetections]
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,11 @@ class _Span:
 
 
 def screen_video(
-    video: SourceVideo, hand_detector: HandDetector, params: ScreenParams, step_s: dict[str, float] | None = None
+    video: SourceVideo,
+    hand_detector: HandDetector,
+    params: ScreenParams,
+    step_s: dict[str, float] | None = None,
+    known_hands: KnownHands | None = None,
 ) -> tuple[Candidate, ...]:
     """Judge a video, or its annotated span; it is decoded once, at a small size, with bounded memory.
 
@@ -43,6 +54,7 @@ def screen_video(
         hand_detector: Asked only about spans in which the camera stands still and the picture is good.
         params: Thresholds.
         step_s: Where the seconds of each of :data:`~hoiset.builder.screen.stopwatch.STEPS` are added.
+        known_hands: Asked before the detector.
 
     Returns:
         At least one candidate, in time order: spans that pass, and those that failed with their first failed gate. A
@@ -55,12 +67,18 @@ def screen_video(
     whole = _Span(start_s, video.end_s if video.end_s is not None else start_s, {})
     if video.problem:
         return (_candidate(video, 0, replace(whole, gate="no_video", detail=video.problem), params),)
+
+    def look(rgb: Frames, time: Float[np.ndarray, "T"]) -> HandDetections:
+        height, width = rgb[0].shape[:2]
+        known = known_hands(video, time, (width, height)) if known_hands is not None else None
+        return look_for_hands(hand_detector, rgb, time, params) if known is None else known
+
     spans: list[_Span] = []
     watch = Stopwatch({} if step_s is None else step_s)
     try:
         with _one_thread():
             for shot in watch.each("decode", iter_shots(video, params)):
-                spans.extend(_screen_shot(shot, hand_detector, params, watch))
+                spans.extend(_screen_shot(shot, look, params, watch))
     except VideoError as error:
         spans.append(replace(whole, gate="no_video", detail=str(error)))
     except ClipError as error:
@@ -85,7 +103,7 @@ def _candidate(video: SourceVideo, segment: int, span: _Span, params: ScreenPara
     return Candidate(video.uid, segment, span.start_s, span.end_s, gate, detail, measured)
 
 
-def _screen_shot(shot: Shot, hand_detector: HandDetector, params: ScreenParams, watch: Stopwatch) -> Iterator[_Span]:
+def _screen_shot(shot: Shot, look: _Look, params: ScreenParams, watch: Stopwatch) -> Iterator[_Span]:
     """Every span of a shot that deserves a row, in time order, measured as far as it gets."""
     duration_s = shot.end_s - shot.start_s
     if duration_s < params.min_clip_s - 1e-6:
@@ -104,7 +122,7 @@ def _screen_shot(shot: Shot, hand_detector: HandDetector, params: ScreenParams, 
         if end_s - start_s < params.min_clip_s - 1e-6:
             continue
         yield from _moving(shot, track, done, still.first, params)
-        yield from _screen_still(shot, still, hand_detector, params, watch)
+        yield from _screen_still(shot, still, look, params, watch)
         done = still.last
     yield from _moving(shot, track, done, len(shot.time) - 1, params)
 
@@ -152,7 +170,7 @@ def _least_shift(shot: Shot, track: CameraTrack, first: int, last: int, params: 
 
 
 def _screen_still(
-    shot: Shot, still: StaticSpan, hand_detector: HandDetector, params: ScreenParams, watch: Stopwatch
+    shot: Shot, still: StaticSpan, look: _Look, params: ScreenParams, watch: Stopwatch
 ) -> Iterator[_Span]:
     """The parts of a static span that show hands, each with a margin; the whole span where its picture fails, too."""
     start_s, end_s = _bounds(shot, still.first, still.last)
@@ -166,7 +184,7 @@ def _screen_still(
         yield _Span(start_s, end_s, whole)
         return
     with watch.step("hands"):
-        view = view_hands(look_for_hands(hand_detector, rgb, time, params), time, height, width, params)
+        view = view_hands(look(rgb, time), time, height, width, params)
         runs = hand_runs(view, params)
     if not runs:
         yield _Span(start_s, end_s, whole | measure_hands(view, 0, len(time) - 1, params))

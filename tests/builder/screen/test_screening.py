@@ -141,6 +141,22 @@ def test_cheap_gates_come_first(tmp_path: Path) -> None:
     assert detector.frames_seen == 0
 
 
+def test_hands_that_are_known_are_not_looked_for(tmp_path: Path) -> None:
+    source, asked = video(tmp_path / "a.mp4", scene(4)), []
+
+    def nobody(of: SourceVideo, time: np.ndarray, size: tuple[int, int]) -> HandDetections:
+        asked.append((of.uid, len(time), size))
+        n = len(time)
+        nan = np.full((n, 2, 21, 2), np.nan)
+        return HandDetections(nan, np.full((n, 2, 21, 3), np.nan), np.full((n, 2), 0.5), np.zeros((n, 2)))
+
+    detector = SquareDetector()
+    (row,) = screen_video(source, detector, PARAMS, known_hands=nobody)
+    assert (row.gate, detector.frames_seen, asked) == ("no_hands", 0, [("a.mp4", 20, (320, 180))])
+    (row,) = screen_video(source, detector, PARAMS, known_hands=lambda *_: None)
+    assert (row.gate, detector.frames_seen) == ("ok", 20)
+
+
 def test_bad_files_are_rows(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("hello")
