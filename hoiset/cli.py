@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import typer
 
-from hoiset import cli_build, cli_cost, cli_dataset, cli_doctor, cli_eval, cli_plan, cli_studio, console
+from hoiset import cli_build, cli_cost, cli_dataset, cli_doctor, cli_eval, cli_filter, cli_plan, cli_studio, console
 from hoiset.errors import HoisetError
 
 app = typer.Typer(
@@ -28,7 +28,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "cost": cli_cost.cost,
     "verify": cli_dataset.verify,
     "eval": cli_eval.eval_,
-    "filter": cli_dataset.filter_,
+    "filter": cli_filter.filter_,
     "info": cli_dataset.info,
     "doctor": cli_doctor.doctor,
     "view": cli_dataset.view,

@@ -1,4 +1,4 @@
-"""The commands over a dataset that is there: ``hoiset verify``, ``filter``, ``info`` and ``view``."""
+"""The commands over a dataset that is there: ``hoiset verify``, ``info`` and ``view``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hoiset import console
+from hoiset import cli_filter, console
 from hoiset.cli_options import AsJson, Place, Root, Version, load_recipe, require_build, version_of
-
-_NOT_FILTERS = ("root", "version", "json")
-_SHOWN = ("key", "partition", "verb", "nouns", "labels", "grasps", "duration_s", "quality")
 
 
 def verify(root: Place, version: Version = None, json: AsJson = False) -> None:
@@ -34,45 +31,16 @@ def verify(root: Place, version: Version = None, json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def filter_(
-    root: Root,
-    version: Version = None,
-    verb: Annotated[list[str] | None, typer.Option(help="Lemma; give it again for any of several.")] = None,
-    object: Annotated[list[str] | None, typer.Option(help="Noun of the text or of an object's label.")] = None,
-    grasp: Annotated[list[str] | None, typer.Option(help="left, right, both, any or none.")] = None,
-    state: Annotated[list[str] | None, typer.Option(help="Object state that occurs: static, moving, ...")] = None,
-    action: Annotated[str | None, typer.Option(help="Text that the action sentence contains.")] = None,
-    partition: Annotated[list[str] | None, typer.Option(help="train, validation or test.")] = None,
-    uid: Annotated[str | None, typer.Option(help="Source video.")] = None,
-    licence: Annotated[str | None, typer.Option(help="Licence of the footage.")] = None,
-    min_quality: Annotated[float | None, typer.Option(help="Least quality score, 0 to 1.")] = None,
-    min_hand_valid: Annotated[float | None, typer.Option(help="Least share of frames with a hand.")] = None,
-    min_duration_s: Annotated[float | None, typer.Option(help="Shortest, in seconds.")] = None,
-    max_duration_s: Annotated[float | None, typer.Option(help="Longest, in seconds.")] = None,
-    min_objects: Annotated[int | None, typer.Option(help="Least number of objects.")] = None,
-    min_manipulated: Annotated[int | None, typer.Option(help="Least number of manipulated objects.")] = None,
-    json: AsJson = False,
-) -> None:
-    """Clips by what happens in them; different options must all match."""
-    given = {name: value for name, value in locals().items() if name not in _NOT_FILTERS and value not in (None, [])}
-    from hoiset.filter import select
-    from hoiset.shards.index import read_index
-
-    table = select(read_index(root, version_of(root, version)), **given)
-    if json:
-        console.print_json(table.drop_columns("members").to_pylist())
-        return
-    console.print_table(_SHOWN, ([row[name] for name in _SHOWN] for row in table.select(list(_SHOWN)).to_pylist()))
-    console.print_line(f"{table.num_rows} clips, {sum(table['duration_s'].to_pylist()):.1f} s")
-
-
 def info(
     root: Annotated[Path | None, typer.Argument(help="Dataset directory.", show_default=False)] = None,
     version: Version = None,
     split: Annotated[str | None, typer.Option("--split", help="Print a recipe instead, with every default.")] = None,
+    by: cli_filter.By = None,
+    where: cli_filter.Asked = "",
+    limit: cli_filter.Rows = None,
     json: AsJson = False,
 ) -> None:
-    """What is in a dataset, or in a recipe."""
+    """What is in a dataset, how many clips there are of what, or what is in a recipe."""
     if (root is None) == (split is None):
         raise typer.BadParameter("give a dataset directory, or --split with a recipe")
     if split is not None:
@@ -80,6 +48,11 @@ def info(
         console.print_json(load_recipe(split, source="").to_json())
         return
     assert root is not None
+    if by:
+        cli_filter.print_facets(root, version_of(root, version), by, where, limit, json=json)
+        return
+    if where or limit is not None:
+        raise typer.BadParameter("belong to --by", param_hint="--where, --limit")
     from dataclasses import asdict
 
     from hoiset.cards.statistics import describe

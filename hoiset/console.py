@@ -20,6 +20,15 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
+def print_json_rows(rows: Iterable[Mapping[str, Any]]) -> None:
+    """The same of a list of any length, a row a line; none is kept."""
+    start = "["
+    for row in rows:
+        print(start, json.dumps(row, ensure_ascii=False, default=str), sep="\n", end="")
+        start = ","
+    print("[]" if start == "[" else "\n]")
+
+
 def print_line(text: str) -> None:
     """One line on stdout; file names in it are not read as markup."""
     Console(highlight=False, soft_wrap=True).print(Text(text))

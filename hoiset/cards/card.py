@@ -170,6 +170,17 @@ def _licences(s: Statistics) -> str:
     return text + _counted("licence", s.licences, "clips") + _counted("focal length from", s.focal_sources, "clips")
 
 
+def _selected(selection: Mapping[str, Any] | None) -> str:
+    if selection is None:
+        return ""
+    text = (
+        f"Chosen from {selection['clips']} clips, whose manifest has the SHA-256 `{selection['manifest_sha256']}`, "
+        f"with this query; nothing was encoded again.\n\n"
+    )
+    query = "".join(f"    {line}\n" for line in str(selection["query"]).splitlines() or [""])
+    return f"{text}{query}\n{_selected(selection.get('of'))}"
+
+
 def _provenance(root: Path, version: str, manifest: Mapping[str, Any]) -> str:
     backends = [
         tuple(_cell(str(b.get(name) or "")) if b.get(name) else "" for name in ("name", "version", "weights"))
@@ -180,6 +191,7 @@ def _provenance(root: Path, version: str, manifest: Mapping[str, Any]) -> str:
     return (
         f"## Provenance\n\nMade by hoiset {manifest['hoiset']}, schema {manifest['schema']}. "
         f"`manifest/{version}.json` lists every file with its SHA-256; `hoiset verify` checks them.\n\n"
+        + _selected(manifest.get("selection"))
         + (_table(("backend", "version", "weights"), backends) + "\n" if backends else "")
         + f"<details><summary>Recipe</summary>\n\n```json\n{recipe}\n```\n\n</details>\n"
         + (f"\nOther versions here: {others}.\n" if others else "")

@@ -21,6 +21,7 @@ def finish_version(
     rows: Iterable[Mapping[str, Any]],
     recipe: Mapping[str, Any],
     backends: Iterable[Mapping[str, Any]] = (),
+    selection: Mapping[str, Any] | None = None,
     ordered: bool = False,
     bring: Callable[[str], None] | None = None,
 ) -> None:
@@ -33,10 +34,11 @@ def finish_version(
         rows: :attr:`UnitWriter.rows` of all units.
         recipe: The recipe as plain JSON types.
         backends: See :func:`hoiset.shards.manifest.write_manifest`.
+        selection: See :func:`hoiset.shards.manifest.write_manifest`.
         ordered: See :func:`hoiset.shards.index.write_index`.
         bring: Called with the path of a shard that must be in ``root`` now, where they are kept elsewhere.
     """
     write_index(root, version, rows, ordered=ordered)
     write_figures(root, version, bring=bring)
-    write_manifest(root, version, shards, recipe=recipe, backends=backends)
+    write_manifest(root, version, shards, recipe=recipe, backends=backends, selection=selection)
     write_card(root, version)

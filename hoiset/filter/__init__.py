@@ -1,5 +1,6 @@
 """Find clips by what happens in them."""
 
+from hoiset.filter.predicates import filter_names as filter_names
 from hoiset.filter.predicates import select as select
 from hoiset.filter.query import Query as Query
 from hoiset.filter.query import Where as Where

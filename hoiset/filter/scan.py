@@ -72,6 +72,11 @@ class ClipIndex:
         return ClipIndex(Path(path) if Path(path).is_file() else index_file(Path(path), version))
 
     @property
+    def columns(self) -> list[str]:
+        """Names of its columns."""
+        return list(index_schema().names)
+
+    @property
     def n_rows(self) -> int:
         """Clips in the index."""
         return int(self._metadata.num_rows)

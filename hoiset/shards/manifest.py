@@ -30,6 +30,7 @@ def write_manifest(
     *,
     recipe: Mapping[str, Any],
     backends: Iterable[Mapping[str, Any]] = (),
+    selection: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write ``manifest/<version>.json``; call it after the index and the figures are there.
 
@@ -41,6 +42,8 @@ def write_manifest(
         shards: All shards of the version; consumed lazily.
         recipe: The recipe as plain JSON types; ``recipe["verify"]["reprojection_share"]`` bounds ``hoiset verify``.
         backends: One mapping a backend: ``name``, ``version``, ``weights`` (digest or ``""``), and what else is known.
+        selection: For clips chosen from another dataset: the ``query``, the ``manifest_sha256`` of what it was asked
+            of and the number of ``clips`` there; ``of`` says the same of that dataset, where it was chosen too.
 
     Raises:
         DatasetError: The index is not there, or the disk refuses.
@@ -58,6 +61,7 @@ def write_manifest(
         "hoiset": hoiset.__version__,
         "recipe": recipe,
         "backends": sorted((dict(b) for b in backends), key=lambda b: str(b.get("name", ""))),
+        **({"selection": dict(selection)} if selection is not None else {}),
         "files": files,
     }
     path = root / manifest_path(version)
