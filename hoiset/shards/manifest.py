@@ -55,7 +55,7 @@ def write_manifest(
                   "partition": s.partition} for s in shards), key=itemgetter("path")),
         *({"path": p, **digest(root / p), "samples": None, "layer": None, "partition": None} for p in others),
     ]  # fmt: skip
-    manifest = {
+    manifest: dict[str, Any] = {
         "version": version,
         "schema": SCHEMA_VERSION,
         "hoiset": hoiset.__version__,
