@@ -7,8 +7,8 @@ when it is needed: cheap conditions go first, and those that can no longer chang
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
-from functools import partial, reduce
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial, reduce
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool
 
-from hoiset.filter.buffers import bools, numbers, strings
+from hoiset.filter.buffers import bools, numbers, positions, strings
 from hoiset.filter.fields import Field, Kind, field_named
 from hoiset.filter.nodes import Always, And, Arrow, Compares, Condition, Is, IsNull, Matches, Node, Not, Or, conditions
 from hoiset.filter.words import exact_verbs, object_phrases, similar_verbs
@@ -26,7 +26,7 @@ Columns = Mapping[str, pa.Array]
 Mask = Bool[np.ndarray, "N"]
 _Match = Callable[[pa.Array], Mask]
 FEW = 16
-"""Items that match, at most one in so many rows, are looked up in the offsets; more are counted along them."""
+"""Less than one in so many rows: they are taken out for what is left to ask, and found by looking them up."""
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -43,18 +43,39 @@ def mask(node: Node, columns: Columns, n_rows: int) -> Mask:
             return ~mask(inner, columns, n_rows)
         case And(nodes):
             found = np.ones(n_rows, bool)
-            for one in sorted(nodes, key=_cost):
-                if found.any():
+            for one in _cheap_first(nodes):
+                rows = np.flatnonzero(found)
+                if not len(rows):
+                    break
+                if len(rows) * FEW < n_rows:
+                    found[rows] = mask(one, _Rows(columns, rows), len(rows))
+                else:
                     found &= mask(one, columns, n_rows)
             return found
         case Or(nodes):
             found = np.zeros(n_rows, bool)
-            for one in sorted(nodes, key=_cost):
+            for one in _cheap_first(nodes):
                 if not found.all():
                     found |= mask(one, columns, n_rows)
             return found
         case _:
             return _condition(node, columns, n_rows)
+
+
+class _Rows(Mapping[str, pa.Array]):
+    """Some rows of columns, taken when a column is looked at."""
+
+    def __init__(self, columns: Columns, rows: np.ndarray) -> None:
+        self._columns, self._rows = columns, positions(rows)
+
+    def __getitem__(self, name: str) -> pa.Array:
+        return self._columns[name].take(self._rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
 
 
 def columns_of(node: Node) -> tuple[str, ...]:
@@ -71,6 +92,11 @@ def _columns(node: Condition) -> tuple[str, ...]:
             return columns
         case Is(field) | Matches(field) | Compares(field) | IsNull(field):
             return field_named(field).columns
+
+
+@lru_cache(maxsize=256)
+def _cheap_first(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    return tuple(sorted(nodes, key=_cost))
 
 
 def _cost(node: Node) -> int:
@@ -127,6 +153,7 @@ def _of_none_and_any(field: Field, values: tuple[Any, ...], columns: Columns) ->
     return [held if value == "any" else ~held for value in values if value in ("none", "any")]
 
 
+@lru_cache(maxsize=256)
 def _matcher(field: Field, values: tuple[str, ...], *, contained: bool) -> _Match:
     """What tells of every text of an array whether it matches."""
     if field.kind is Kind.OBJECTS:
@@ -185,6 +212,8 @@ def _any_item(array: pa.Array, match_text: _Match) -> Mask:
 def _each(texts: pa.Array, match_text: _Match) -> Mask:
     if not pa.types.is_dictionary(texts.type):
         return match_text(texts)
+    if len(texts) < len(texts.dictionary):
+        return match_text(texts.dictionary_decode())
     return np.asarray(np.take(np.append(match_text(texts.dictionary), False), _codes(texts)))
 
 

@@ -32,6 +32,7 @@ def _quality_columns() -> dict[str, str]:
     return {name: "quality" if name == "score" else name for name in CLIP_FIELDS["quality"]}
 
 
+@cache
 def index_schema() -> pa.Schema:
     """Arrow schema of the index."""
     words = pa.list_(pa.string())

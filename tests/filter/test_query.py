@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from hoiset.errors import FilterError
-from hoiset.filter import parse, select
+from hoiset.filter import masks, parse, select
 from hoiset.filter.nodes import Node, to_text
 from hoiset.filter.query import as_query
 from tests.filter.trees import TREES, rows, slowly, table_of
@@ -32,8 +33,10 @@ def encoded(table: pa.Table) -> pa.Table:
 def test_a_query_is_what_its_tree_says_row_by_row(found: list[dict[str, Any]], node: Node) -> None:
     expected = [slowly(row, node) for row in found]
     table, query = table_of(found), as_query(node)
-    assert query.mask(table).to_pylist() == expected
-    assert query.mask(encoded(table)).to_pylist() == expected
+    for few in (0, masks.FEW, 1 << 30):
+        with patch.object(masks, "FEW", few):
+            assert query.mask(table).to_pylist() == expected
+            assert query.mask(encoded(table)).to_pylist() == expected
     assert query.mask(table.select(list(query.columns)) if query.columns else table).to_pylist() == expected
     halves = pa.concat_tables([table.slice(0, 3), table.slice(3)])
     assert query.mask(halves).to_pylist() == expected
