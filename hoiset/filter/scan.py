@@ -160,12 +160,12 @@ class ClipIndex:
         return table if len(rows) == table.num_rows else table.take(positions(rows))
 
     def _file(self, encoded: bool) -> pq.ParquetFile:
-        """One reader a thread: two threads must not share one."""
+        """One reader a thread: two threads must not share one. What has no dictionaries may be most of the file."""
         files: dict[bool, pq.ParquetFile] = self._local.__dict__.setdefault("files", {})
         if encoded not in files:
             dictionaries = list(encoded_columns()) if encoded else None
             files[encoded] = pq.ParquetFile(
-                self.path, metadata=self._metadata, memory_map=True, read_dictionary=dictionaries
+                self.path, metadata=self._metadata, memory_map=encoded, read_dictionary=dictionaries
             )
         return files[encoded]
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,10 +15,13 @@ from hoiset.filter import ClipIndex, parse, select_index
 from hoiset.filter import subset as subset_module
 from hoiset.filter.subset import write_dataset, write_keys, write_selected_index
 from hoiset.loaders import load_dataset
-from hoiset.shards.index import index_schema, read_index
+from hoiset.shards.index import index_schema, read_index, write_index
 from hoiset.shards.manifest import digest
 from hoiset.shards.reader import iter_tar
+from hoiset.shards.schema import DEFAULT_LAYERS
 from hoiset.shards.verify import verify_dataset
+from hoiset.shards.writer import EncodedSample, UnitWriter
+from tests.factories import make_sample
 from tests.fixtures import dataset as dataset
 from tests.fixtures import pristine as pristine
 
@@ -170,3 +175,19 @@ def test_keys_and_an_index_are_files(pristine: Path, tmp_path: Path, monkeypatch
     write_selected_index(index, parse(), tmp_path / "all.parquet")
     metadata = pq.read_metadata(tmp_path / "all.parquet")
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [3, 2]
+
+
+def test_copying_holds_one_sample_at_a_time(tmp_path: Path) -> None:
+    big = os.urandom(1 << 21)
+    with UnitWriter(tmp_path / "in", "v2", "train", 0) as unit:
+        for i in range(20):
+            small = EncodedSample.of(make_sample(f"clip_{i:02d}"), DEFAULT_LAYERS, "train")
+            unit.add_encoded(EncodedSample(small.key, {**small.layers, "video": {"rgb.mp4": big}}, small.row))
+    index = ClipIndex(write_index(tmp_path / "in", "v2", unit.rows))
+    tracemalloc.start()
+    subset_module._copy(tmp_path / "in", "v2", index, parse(), "train", 20, tmp_path / "out")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(big)
+    copied = tmp_path / "out" / "data" / "v2" / "video" / "train-00000.tar"
+    assert copied.read_bytes() == (tmp_path / "in" / "data" / "v2" / "video" / "train-00000.tar").read_bytes()

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hoiset.errors import DatasetError, SchemaError
+from hoiset.shards import index, tables
 from hoiset.shards.index import index_row, index_schema, list_versions, read_index, write_index
 from hoiset.shards.schema import HandSource, ObjectSource, ObjectState
 from tests.factories import FPS, make_sample
@@ -97,3 +98,24 @@ def test_sources_are_not_states() -> None:
     sample["object_source.npy"][:, 0] = ObjectSource.INFILLED
     sample["hand_source.npy"][:, 1] = HandSource.INFILLED
     assert index_row(sample, "train")["states"] == ["grasped_right"]
+
+
+def test_row_groups_are_filled_page_by_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [row(f"k{i}") for i in range(7)]
+    whole = write_index(tmp_path / "whole", "v2", rows)
+    monkeypatch.setattr(tables, "ROW_GROUP", 2)
+    monkeypatch.setattr(index, "GROUP_ROWS", 4)
+    path = write_index(tmp_path / "parts", "v2", rows)
+    metadata = pq.read_metadata(path)
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [4, 3]
+    assert read_index(tmp_path / "parts", "v2").equals(pq.read_table(whole))
+
+
+def test_what_is_asked_of_the_index_is_written_as_dictionaries(tmp_path: Path) -> None:
+    path = write_index(tmp_path, "v2", [row("a")])
+    group = pq.read_metadata(path).row_group(0)
+    columns = {c.path_in_schema: c for c in map(group.column, range(group.num_columns))}
+    assert set(index.encoded_columns()) <= {name for name, c in columns.items() if c.has_dictionary_page}
+    assert not columns["key"].has_dictionary_page
+    assert {columns["verb"].compression, columns["quality"].compression} == {"LZ4"}
+    assert columns["members.list.element.shard"].compression == "ZSTD"
