@@ -145,6 +145,8 @@ def _text(field: Field, index: int, value: Any, *, empty: bool) -> str:
         expected = f"one of {', '.join(field.values)}"
     if not isinstance(value, str) or not (empty or value.strip()):
         raise Wrong(index, f"{field.name}: found {value!r}, expected {expected}")
+    if any("\ud800" <= c <= "\udfff" for c in value):
+        raise Wrong(index, f"{field.name}: found {value!r}, which is no text; expected UTF-8")
     if field.kind is Kind.TEXT:
         return value
     word = plain_words(value)

@@ -119,6 +119,13 @@ def test_the_line_of_the_error_is_shown_and_wide_letters_take_two_places() -> No
     ]
 
 
+def test_bytes_that_are_no_text_are_refused() -> None:
+    for text in ('key = "\udcff"', 'object ~ "a\udcff"', "key = \udcff"):
+        with pytest.raises(QueryError) as error:
+            parse_text(text)
+        assert str(error.value).encode()
+
+
 def test_a_long_line_is_cut_around_the_place() -> None:
     with pytest.raises(QueryError) as error:
         parse_text(" or ".join([a] * 500) + " or vreb = 3 or " + " or ".join([a] * 500))
