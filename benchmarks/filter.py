@@ -149,7 +149,7 @@ def make(path: Path, rows: int) -> None:
 
 
 ASK = """
-import json, resource, sys, time
+import json, sys, time
 start = time.perf_counter()
 from hoiset.filter import ClipIndex, parse
 import_s = time.perf_counter() - start
@@ -158,7 +158,7 @@ index, query = ClipIndex.open(sys.argv[1]), parse(sys.argv[2])
 columns = ["key"] if sys.argv[3] == "keys" else []
 clips = sum(len(found.rows) for found in index.find(query, columns))
 seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
 print(json.dumps({"clips": clips, "s": seconds, "cpu_s": cpu, "import_s": import_s, "peak_mib": peak}))
 """
 
