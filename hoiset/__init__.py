@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hoiset.builder.run import build as build
+    from hoiset.loaders import WindowDataset as WindowDataset
     from hoiset.loaders import collate as collate
     from hoiset.loaders import load_dataset as load_dataset
     from hoiset.loaders import open_index as open_index
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "WindowDataset": "hoiset.loaders",
     "build": "hoiset.builder.run",
     "collate": "hoiset.loaders",
     "load_dataset": "hoiset.loaders",

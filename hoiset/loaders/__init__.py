@@ -2,6 +2,7 @@
 
 from hoiset.loaders.batch import collate as collate
 from hoiset.loaders.dataset import ClipDataset as ClipDataset
-from hoiset.loaders.dataset import item_name as item_name
 from hoiset.loaders.dataset import load_dataset as load_dataset
 from hoiset.loaders.dataset import open_index as open_index
+from hoiset.loaders.names import item_name as item_name
+from hoiset.loaders.windows import WindowDataset as WindowDataset

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hoiset.errors import DatasetError
-from hoiset.loaders.dataset import item_name
+from hoiset.loaders.names import item_name
 from hoiset.shards.schema import SCHEMA
 
 

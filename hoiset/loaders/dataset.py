@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from hoiset import video
 from hoiset.errors import DatasetError, MissingDependency
 from hoiset.filter import ClipIndex, Where, parse
+from hoiset.loaders.names import item_name
 from hoiset.shards.index import read_index
 from hoiset.shards.reader import ShardReader, inside, read_sample
 from hoiset.shards.schema import PARTITIONS
@@ -103,12 +104,6 @@ def _member_names(
     return tuple(dict.fromkeys(by_item.get(name, name) for name in members))
 
 
-def item_name(member: str) -> str:
-    """Key of a member in an item: ``hand_joints.npy`` -> ``hand_joints``, ``objects.glb`` -> ``objects_glb``."""
-    stem, _, suffix = member.rpartition(".")
-    return stem if suffix in ("npy", "json", "mp4", "mkv") else member.replace(".", "_")
-
-
 class ClipDataset:
     """A map-style dataset over the rows of an index.
 
@@ -167,6 +162,16 @@ class ClipDataset:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (self[i] for i in range(len(self)))
+
+    @property
+    def reader(self) -> ShardReader:
+        """What reads the shards of the dataset."""
+        return self._reader
+
+    @property
+    def format(self) -> Format:
+        """``torch`` or ``numpy``."""
+        return self._format
 
     @property
     def keys(self) -> list[str]:

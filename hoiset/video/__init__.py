@@ -9,8 +9,10 @@ from hoiset.video.decode import Picture, decode_mp4_bytes, iter_frames, iter_pic
 from hoiset.video.encode import encode_mp4
 from hoiset.video.lossless import decode_lossless, encode_lossless
 from hoiset.video.probing import VideoProbe, count_frames, probe
+from hoiset.video.sample_tables import FrameTable, read_frame_table, read_lossless_table
 
 __all__ = [
+    "FrameTable",
     "Picture",
     "VideoProbe",
     "count_frames",
@@ -21,6 +23,8 @@ __all__ = [
     "iter_frames",
     "iter_pictures",
     "probe",
+    "read_frame_table",
     "read_frames",
+    "read_lossless_table",
     "sample_frames",
 ]

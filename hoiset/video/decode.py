@@ -199,11 +199,11 @@ class _Renderer:
                     f"{describe(source)}: frames are {frame.width}x{frame.height} px; expected at least 2x2"
                 )
         width, height = self._size
-        rgb = _convert(self._reformatter, frame, width, height)
+        rgb = to_rgb(self._reformatter, frame, width, height)
         return self._orientation.apply(rgb[: height // 2 * 2, : width // 2 * 2])
 
     def thumbnail(self, frame: VideoFrame, width: int, height: int) -> UInt8[np.ndarray, "h w 3"]:
-        return _convert(self._thumbnails, frame, width, height)
+        return to_rgb(self._thumbnails, frame, width, height)
 
     def _target(self, frame: VideoFrame) -> tuple[int, int]:
         width, height = square_size(self._stream, frame)
@@ -214,9 +214,10 @@ class _Renderer:
         return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))
 
 
-def _convert(
+def to_rgb(
     reformatter: VideoReformatter, frame: VideoFrame, width: int, height: int
 ) -> UInt8[np.ndarray, "height width 3"]:
+    """The stored picture as RGB of a size: shrunk by area, enlarged bicubically, to the same bytes on every machine."""
     shrinks = width < frame.width or height < frame.height
     colorspace = None
     if frame.colorspace == _UNSPECIFIED:  # what players assume: BT.709 for HD, BT.601 below
