@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hoiset.builder.run import build as build
+    from hoiset.loaders import ClipSampler as ClipSampler
+    from hoiset.loaders import StreamingClips as StreamingClips
     from hoiset.loaders import WindowDataset as WindowDataset
     from hoiset.loaders import collate as collate
     from hoiset.loaders import load_dataset as load_dataset
@@ -14,6 +16,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "WindowDataset": "hoiset.loaders",
+    "ClipSampler": "hoiset.loaders",
+    "StreamingClips": "hoiset.loaders",
     "build": "hoiset.builder.run",
     "collate": "hoiset.loaders",
     "load_dataset": "hoiset.loaders",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from io import RawIOBase
 from pathlib import Path
 
 import numpy as np
@@ -46,15 +47,17 @@ class ClipIndex:
 
     Args:
         path: The file.
+        source: Opens it anew where it is not a local file; ``path`` is then only its name.
 
     Raises:
         DatasetError: Not an index, or one of another version of hoiset.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path | str, source: Callable[[], RawIOBase] | None = None) -> None:
+        self.path = path
+        self._source = source
         try:
-            self._metadata = pq.read_metadata(self.path)
+            self._metadata = pq.read_metadata(source() if source else path)
         except (pa.ArrowInvalid, OSError) as error:
             raise DatasetError(f"{path} is not a readable index ({error}); build it again") from error
         if not self._metadata.schema.to_arrow_schema().equals(index_schema()):
@@ -165,7 +168,10 @@ class ClipIndex:
         if encoded not in files:
             dictionaries = list(encoded_columns()) if encoded else None
             files[encoded] = pq.ParquetFile(
-                self.path, metadata=self._metadata, memory_map=encoded, read_dictionary=dictionaries
+                self._source() if self._source else self.path,
+                metadata=self._metadata,
+                memory_map=encoded and self._source is None,
+                read_dictionary=dictionaries,
             )
         return files[encoded]
 

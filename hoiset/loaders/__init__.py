@@ -1,8 +1,22 @@
 """Load a dataset for training: map-style access over the index, reading only the members that are needed."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from hoiset.loaders.batch import collate as collate
 from hoiset.loaders.dataset import ClipDataset as ClipDataset
 from hoiset.loaders.dataset import load_dataset as load_dataset
 from hoiset.loaders.dataset import open_index as open_index
 from hoiset.loaders.names import item_name as item_name
+from hoiset.loaders.samplers import ClipSampler as ClipSampler
 from hoiset.loaders.windows import WindowDataset as WindowDataset
+
+if TYPE_CHECKING:
+    from hoiset.loaders.streaming import StreamingClips as StreamingClips
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is a class of torch's on first use."""
+    if name != "StreamingClips":
+        raise AttributeError(f"module 'hoiset.loaders' has no attribute {name!r}")
+    return import_module("hoiset.loaders.streaming").StreamingClips

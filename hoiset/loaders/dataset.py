@@ -5,32 +5,55 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from hoiset import video
 from hoiset.errors import DatasetError, MissingDependency
 from hoiset.filter import ClipIndex, Where, parse
 from hoiset.loaders.names import item_name
-from hoiset.shards.index import read_index
-from hoiset.shards.reader import ShardReader, inside, read_sample
+from hoiset.loaders.spans import Spans
+from hoiset.shards.blocks import default_cache
+from hoiset.shards.index import index_path, read_index
+from hoiset.shards.places import open_place
+from hoiset.shards.ranges import LocalRanges, Ranges
+from hoiset.shards.reader import ShardReader, decode_member
 from hoiset.shards.schema import PARTITIONS
+from hoiset.shards.stream import RangeStream
+
+if TYPE_CHECKING:
+    from hoiset.loaders.streaming import StreamingClips
 
 Format = Literal["torch", "numpy"]
 
 
-def open_index(path: str | Path, version: str = "v2") -> pa.Table:
-    """The clip index of a dataset directory: one row a clip, see :func:`hoiset.shards.index.index_schema`.
+def open_index(path: str | Path, version: str = "v2", *, revision: str | None = None) -> pa.Table:
+    """The clip index of a dataset: one row a clip, see :func:`hoiset.shards.index.index_schema`.
+
+    Args:
+        path: As :func:`load_dataset`.
+        version: Version, the name of the recipe that built it.
+        revision: As :func:`load_dataset`.
 
     Raises:
         DatasetError: No such dataset or version; the message lists the versions that are there.
     """
-    return read_index(Path(path), version)
+    place = open_place(path, revision=revision, cache=default_cache())
+    if not isinstance(place, LocalRanges):
+        return _remote_index(place, version).select(parse())
+    return read_index(place.root, version)
 
 
+@overload
+def load_dataset(
+    path: str | Path, version: str = ..., split: str | None = ..., *, streaming: Literal[True], **options: Any
+) -> StreamingClips: ...
+@overload
+def load_dataset(
+    path: str | Path, version: str = ..., split: str | None = ..., *, streaming: Literal[False] = ..., **options: Any
+) -> ClipDataset: ...
 def load_dataset(
     path: str | Path,
     version: str = "v2",
@@ -41,12 +64,21 @@ def load_dataset(
     members: Sequence[str] | None = None,
     decode_video: bool = True,
     where: Where = None,
+    streaming: bool = False,
+    revision: str | None = None,
+    cache: str | Path | None = None,
+    cache_gb: float | None = None,
     **filters: Any,
-) -> ClipDataset:
-    """Open a dataset directory for training.
+) -> ClipDataset | StreamingClips:
+    """Open a dataset for training, wherever it lies.
+
+    Which clips there are is asked of the index alone; of the shards only the bytes of the chosen members of the
+    chosen clips are read.
 
     Args:
-        path: The directory.
+        path: A directory; a dataset of the Hugging Face Hub, ``OWNER/NAME`` or ``hf://datasets/OWNER/NAME[@REVISION]``;
+            or an address that `fsspec` knows, ``s3://bucket/folder``, ``https://host/folder``. A directory that exists
+            wins over a dataset of the Hub of that name.
         version: Version, the name of the recipe that built it.
         split: ``train``, ``validation`` or ``test``; ``None`` for all.
         layers: Layers to read, joined by key.
@@ -56,29 +88,52 @@ def load_dataset(
         decode_video: Whether ``rgb`` is (T, H, W, 3) uint8, or the bytes of the mp4.
         where: Which clips: a query such as ``'verb = "push" and quality.score > 0.5'`` (docs/filter.md), or an
             expression over the index's columns, ``pyarrow.compute.field("fps") > 20``.
+        streaming: Whether to give a :class:`hoiset.loaders.StreamingClips` with its defaults, which shuffles, shares
+            out among ranks and workers, and reads ahead; ``StreamingClips(clips, ...)`` makes one with others.
+        revision: Branch, tag or commit of a dataset of the Hub.
+        cache: Directory of the cache of what lies elsewhere, see :func:`hoiset.shards.blocks.default_cache`.
+        cache_gb: Its bound in 1e9 bytes; 0 for no cache.
         **filters: The same as keywords, see :func:`hoiset.filter.select`: ``verb="push", object="plate",
             grasp="right", min_quality=0.5``. All must match.
 
     Returns:
-        A map-style dataset in the order of the keys; see :class:`ClipDataset`.
+        A map-style dataset in the order of the keys, see :class:`ClipDataset`; or, streaming, an iterable one.
 
     Raises:
         DatasetError: No such dataset, version, split, layer or member; the message lists what is there.
         FilterError: No such filter or value, or a query that cannot be read (QueryError).
-        MissingDependency: ``format="torch"`` without torch.
+        MissingDependency: ``format="torch"`` without torch, or an address whose protocol needs a package.
     """
     if format not in ("torch", "numpy"):
         raise DatasetError(f"unknown format {format!r}; expected 'torch' or 'numpy'")
     if format == "torch" and find_spec("torch") is None:
         raise MissingDependency("format='torch' needs torch: pip install 'hoiset[torch]', or use format='numpy'")
-    index, query = ClipIndex.open(path, version), parse(where, **filters)
+    query = parse(where, **filters)
+    place = open_place(path, revision=revision, cache=default_cache(cache, cache_gb))
+    index = ClipIndex.open(place.root, version) if isinstance(place, LocalRanges) else _remote_index(place, version)
+    name = f"{place.address} {version}"
     if split is not None:
         there = [p for p in PARTITIONS if p in index.values("partition")]
         if split not in there:
-            raise DatasetError(f"{path} {version} has no split {split!r}; splits there: {', '.join(there) or 'none'}")
+            raise DatasetError(f"{name} has no split {split!r}; splits there: {', '.join(there) or 'none'}")
         query &= parse(partition=split)
-    names = _member_names(index.first(), tuple(layers), members, f"{path} {version}")
-    return ClipDataset(Path(path), index.select(query), names, format=format, decode_video=decode_video)
+    names = _member_names(index.first(), tuple(layers), members, name)
+    clips = ClipDataset(place, index.select(query), names, format=format, decode_video=decode_video)
+    if not streaming:
+        return clips
+    from hoiset.loaders.streaming import StreamingClips
+
+    return StreamingClips(clips)
+
+
+def _remote_index(place: Ranges, version: str) -> ClipIndex:
+    """The index of a dataset that lies elsewhere, of which only what is asked of it travels."""
+    name = index_path(version)
+    if place.size(name) is None:
+        there = [Path(file).stem for file in place.names("index", ".parquet")]
+        known = ", ".join(there) or "none known"
+        raise DatasetError(f"{place.address} has no version {version!r} with an index; versions there: {known}")
+    return ClipIndex(f"{place.address}/{name}", lambda: RangeStream(place, name))
 
 
 def _member_names(
@@ -120,7 +175,7 @@ class ClipDataset:
 
     def __init__(
         self,
-        root: Path,
+        root: str | Path | Ranges,
         table: pa.Table,
         members: tuple[str, ...],
         *,
@@ -129,17 +184,15 @@ class ClipDataset:
     ) -> None:
         self.table = table
         self.members = members
+        self.spans = Spans.of(table, members)
         self._format = format
         self._decode_video = decode_video
         self._reader = ShardReader(root)
-        for shard in sorted(self._shards()):
-            if not inside(root, shard).exists():
-                raise DatasetError(f"{root} has no {shard}; is its layer downloaded?")
+        for shard in self._reader.ranges.missing(self._shards()):
+            raise DatasetError(f"{self._reader.ranges.address} has no {shard}; is its layer downloaded?")
 
-    def _shards(self) -> set[str]:
-        spans = pc.list_flatten(self.table["members"])
-        wanted = spans.filter(pc.is_in(pc.struct_field(spans, "member"), value_set=pa.array(self.members, pa.string())))
-        return set(pc.unique(pc.struct_field(wanted, "shard")).to_pylist())
+    def _shards(self) -> list[str]:
+        return [self.spans.shards[number] for number in np.unique(self.spans.shard).tolist()]
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -151,13 +204,40 @@ class ClipDataset:
             IndexError: Out of range.
             DatasetError: A shard is missing or damaged.
         """
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} of a dataset of {len(self)} clips")
-        row = int(index) % len(self)
-        sample = read_sample(self._reader, self.table["members"][row].as_py(), self.members)
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """The items at ``indices``, read together; what `DataLoader` asks for a batch."""
+        for index in indices:
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"index {index} of a dataset of {len(self)} clips")
+        rows = [int(index) % len(self) for index in indices]
+        return [self.item(row, parts) for row, parts in zip(rows, self.fetch(rows), strict=True)]
+
+    def fetch(self, rows: Sequence[int]) -> list[list[bytes]]:
+        """Encoded members of some clips, in the order of :attr:`members`; in as few reads as can be."""
+        spans = self.spans
+        wanted = [
+            (spans.shards[shard], offset, size)
+            for row in rows
+            for shard, offset, size in zip(
+                *(a[row].tolist() for a in (spans.shard, spans.offset, spans.size)), strict=True
+            )
+        ]
+        parts = self._reader.read_many(wanted)
+        n = len(self.members)
+        return [parts[n * i : n * (i + 1)] for i in range(len(rows))]
+
+    def item(self, row: int, parts: Sequence[bytes]) -> dict[str, Any]:
+        """The item of a clip from what :meth:`fetch` gave of it.
+
+        Raises:
+            SchemaError: A member cannot be decoded.
+        """
+        decoded = ((n, decode_member(n, data)) for n, data in zip(self.members, parts, strict=True))
         return {
             "key": self.table["key"][row].as_py(),
-            **{item_name(name): self._present(name, value) for name, value in sample.items()},
+            **{item_name(n): self._present(n, value) for n, value in decoded},
         }
 
     def __iter__(self) -> Iterator[dict[str, Any]]:

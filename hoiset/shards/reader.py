@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from hoiset.errors import DatasetError
 from hoiset.shards import codec
+from hoiset.shards.ranges import LocalRanges, Ranges, Span
 from hoiset.shards.schema import SCHEMA
 
-MAX_MEMBER_BYTES = 1 << 33
-"""What USTAR can hold; a larger size in an index is damage."""
+_KINDS = {m.name: m for m in SCHEMA}
 
 
 @dataclass(frozen=True)
@@ -37,20 +35,18 @@ class TarMember:
 
 
 class ShardReader:
-    """Reads members by (shard, offset, size) with one ``pread`` each.
+    """Reads members by (shard, offset, size).
 
-    Files are opened on first use in each process, at most ``max_open`` at once, so a reader can be pickled and forked
-    into workers. Paths are relative to the root and may not leave it.
+    Files are opened on first use in each process, so a reader can be pickled and forked into workers. Paths are
+    relative to the root and may not leave it.
+
+    Args:
+        root: The dataset: a directory, or :class:`Ranges` of any place (:func:`hoiset.shards.places.open_place`).
+        max_open: Files of a directory that are open at once.
     """
 
-    def __init__(self, root: Path, *, max_open: int = 64) -> None:
-        self.root = Path(root)
-        self._max_open = max_open
-        self._files: dict[str, FileIO] = {}
-        self._process = os.getpid()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"root": self.root, "_max_open": self._max_open, "_files": {}, "_process": None}
+    def __init__(self, root: str | Path | Ranges, *, max_open: int = 64) -> None:
+        self.ranges = LocalRanges(Path(root), max_open=max_open) if isinstance(root, (str, Path)) else root
 
     def __enter__(self) -> ShardReader:
         return self
@@ -62,9 +58,7 @@ class ShardReader:
 
     def close(self) -> None:
         """Close all files; the reader may be used again."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+        self.ranges.close()
 
     def read(self, shard: str, offset: int, size: int) -> bytes:
         """Bytes of one member.
@@ -72,42 +66,15 @@ class ShardReader:
         Raises:
             DatasetError: The shard is missing, lies outside the root, or is shorter than the index says.
         """
-        if offset < 0 or not (0 <= size <= MAX_MEMBER_BYTES):
-            raise DatasetError(f"{shard}: found offset {offset} and size {size} in the index; run `hoiset verify`")
-        data = os.pread(self._open(shard).fileno(), size, offset)
-        if len(data) != size:
-            raise DatasetError(
-                f"{shard}: found {len(data)} bytes at {offset}, expected {size}; the shard is truncated, "
-                "run `hoiset verify`"
-            )
-        return data
+        return self.ranges.read([Span(shard, offset, size)])[0]
 
-    def _open(self, shard: str) -> FileIO:
-        if self._process != os.getpid():  # a forked child must not share the parent's table of files
-            self._files, self._process = {}, os.getpid()
-        if shard not in self._files:
-            if len(self._files) >= self._max_open:
-                self._files.pop(next(iter(self._files))).close()
-            path = inside(self.root, shard)
-            try:
-                self._files[shard] = path.open("rb", buffering=0)
-            except OSError as error:
-                raise DatasetError(f"cannot open {path}: {error.strerror}; is its layer downloaded?") from error
-        return self._files[shard]
+    def read_many(self, spans: Sequence[tuple[str, int, int]]) -> list[bytes]:
+        """Bytes of many members, (shard, offset, size) each, in their order; of a remote place in few requests.
 
-
-def inside(root: Path, relative: str) -> Path:
-    """``root / relative``, refused when it is absolute or leaves the root.
-
-    Symlinks inside the root are followed: the Hub's cache is made of them.
-
-    Raises:
-        DatasetError: The path leads out of the dataset.
-    """
-    path = Path(relative)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise DatasetError(f"found the path {relative!r}, expected one inside the dataset; do not trust this dataset")
-    return Path(root) / path
+        Raises:
+            DatasetError: As :meth:`read`.
+        """
+        return self.ranges.read([Span(*span) for span in spans])
 
 
 def read_sample(
@@ -132,12 +99,13 @@ def read_sample(
     missing = [name for name in wanted if name not in there]
     if missing:
         raise DatasetError(f"no member {', '.join(missing)} in the index; members there: {', '.join(sorted(there))}")
-    kinds = {m.name: m for m in SCHEMA}
-    out: dict[str, Any] = {}
-    for name in wanted:
-        data = reader.read(there[name]["shard"], there[name]["offset"], there[name]["size"])
-        out[name] = codec.decode(kinds[name], data) if name in kinds else data
-    return out
+    parts = reader.read_many([(there[n]["shard"], there[n]["offset"], there[n]["size"]) for n in wanted])
+    return {name: decode_member(name, data) for name, data in zip(wanted, parts, strict=True)}
+
+
+def decode_member(name: str, data: bytes) -> Any:
+    """Value of a member from its bytes: ndarray, dict, or the bytes; raises SchemaError."""
+    return codec.decode(_KINDS[name], data) if name in _KINDS else data
 
 
 def iter_tar(path: Path) -> Iterator[TarMember]:

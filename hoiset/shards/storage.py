@@ -14,7 +14,7 @@ from typing import Any
 from hoiset.errors import DatasetError, MissingDependency
 from hoiset.shards.atomic import atomic_file, write_atomic, writing
 
-_EXTRAS = {"s3": "s3"}
+_EXTRAS = {"s3": "s3", "http": "http", "https": "http"}
 _REFUSED = ("PreconditionFailed", "ConditionalRequestConflict", "At least one of the pre-conditions", "NoSuchKey")
 
 
@@ -65,6 +65,11 @@ class Storage:
         if protocol in ("file", "local"):
             return Storage(path, Path(path))
         return Storage(text.rstrip("/"), None, fs)
+
+    @property
+    def fs(self) -> Any:
+        """The file system of an address; ``None`` for a local folder."""
+        return self._fs
 
     def path(self, name: str) -> str:
         """Address of a file in the folder."""

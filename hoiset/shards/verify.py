@@ -17,7 +17,8 @@ from hoiset.shards import codec
 from hoiset.shards.checks import content_problems
 from hoiset.shards.index import index_path, index_row, index_schema, read_index
 from hoiset.shards.manifest import digest, read_manifest
-from hoiset.shards.reader import TarMember, inside, iter_samples
+from hoiset.shards.ranges import inside
+from hoiset.shards.reader import TarMember, iter_samples
 from hoiset.shards.schema import members
 from hoiset.shards.storage import Storage
 from hoiset.shards.validate import mismatches

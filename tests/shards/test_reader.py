@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hoiset.errors import DatasetError, SchemaError
-from hoiset.shards.reader import ShardReader, inside, iter_samples, iter_tar, read_sample
+from hoiset.shards.ranges import inside
+from hoiset.shards.reader import ShardReader, iter_samples, iter_tar, read_sample
 from hoiset.shards.writer import UnitWriter
 from tests.factories import make_sample
 
