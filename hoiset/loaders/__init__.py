@@ -8,7 +8,10 @@ from hoiset.loaders.dataset import ClipDataset as ClipDataset
 from hoiset.loaders.dataset import load_dataset as load_dataset
 from hoiset.loaders.dataset import open_index as open_index
 from hoiset.loaders.names import item_name as item_name
+from hoiset.loaders.normaliser import Normaliser as Normaliser
 from hoiset.loaders.samplers import ClipSampler as ClipSampler
+from hoiset.loaders.statistics import Statistics as Statistics
+from hoiset.loaders.statistics import compute_statistics as compute_statistics
 from hoiset.loaders.windows import WindowDataset as WindowDataset
 
 if TYPE_CHECKING:

@@ -13,24 +13,30 @@ from hoiset.shards.schema import SCHEMA
 
 
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Batch items of :class:`hoiset.loaders.ClipDataset`, padded over T; a ``collate_fn`` for `DataLoader`.
+    """Batch clips, padded over T, or windows, which are of one length; a ``collate_fn`` for `DataLoader`.
 
     Args:
-        items: At least one item, all with the same keys and one format.
+        items: At least one item of :class:`hoiset.loaders.ClipDataset` or of :class:`hoiset.loaders.WindowDataset`, all
+            with the same keys and one format.
 
     Returns:
-        Per key of the items: members with a frame axis are stacked to (B, T_max, ...), padded with what absence looks
-        like (NaN in floats, 0 in codes, scores and pixels); everything else is a list of B values. And ``mask``
-        (B, T_max) bool, true where a frame is real, if any member has a frame axis.
+        Of windows, per key: arrays are stacked to (B, n, ...), as are their ``_is_pad`` and ``_mask``; numbers become
+        (B,); words a list of B.
+
+        Of clips, per key: members with a frame axis are stacked to (B, T_max, ...), padded with what absence looks like
+        (NaN in floats, 0 in codes, scores and pixels); everything else is a list of B values. And ``mask`` (B, T_max)
+        bool, true where a frame is real, if any member has a frame axis.
 
     Raises:
         DatasetError: No items, other keys in one item than in another, frames of different sizes, or members of
-            different lengths in one item.
+            different lengths in one clip.
     """
     if not items:
         raise DatasetError("found no items to collate, expected at least one")
     if any(item.keys() != items[0].keys() for item in items):
         raise DatasetError("found items with different keys, expected items of one dataset")
+    if any(name.endswith("_is_pad") for name in items[0]):
+        return _windows(items)
     framed = [name for name in items[0] if name in _framed_names() and hasattr(items[0][name], "shape")]
     lengths = [{len(item[name]) for name in framed} for item in items]
     for item, found in zip(items, lengths, strict=True):
@@ -50,6 +56,24 @@ def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _framed_names() -> set[str]:
     """Item names of the members that have a frame axis."""
     return {item_name(m.name) for m in SCHEMA if m.name.endswith((".mp4", ".mkv")) or (m.shape and m.shape[0] == "T")}
+
+
+def _windows(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    out: dict[str, Any] = {name: [item[name] for item in items] for name in items[0]}
+    numpy = any(isinstance(value, np.ndarray) for value in items[0].values())
+    for name, values in out.items():
+        shapes = sorted({tuple(v.shape) for v in values if hasattr(v, "shape")})
+        if len(shapes) > 1:
+            raise DatasetError(f"{name}: found windows of shapes {shapes}, expected one; give resize=(h, w)")
+        if isinstance(values[0], str):
+            continue
+        if numpy:
+            out[name] = np.stack(values)
+        else:
+            from torch.utils.data import default_collate
+
+            out[name] = default_collate(values)  # in a worker it stacks right into shared memory
+    return out
 
 
 def _stack(values: list[Any], length: int, pad: float, name: str) -> Any:

@@ -83,19 +83,21 @@ class Spans:
         columns = [self.members.index(m) for m in members] if members is not None else list(range(len(self.members)))
         shard, offset, size = (a[row].tolist() for a in (self.shard, self.offset, self.size))
         columns.sort(key=lambda c: (shard[c], offset[c]))
+        ranges, together = list[tuple[str, int, int]](), list[list[int]]()
+        for c in columns:
+            start, stop = offset[c], offset[c] + size[c]
+            path = self.shards[shard[c]]
+            if ranges and ranges[-1][0] == path and start - sum(ranges[-1][1:]) <= GAP_BYTES:
+                first = ranges[-1][1]
+                ranges[-1] = (path, first, max(stop, sum(ranges[-1][1:])) - first)
+                together[-1].append(c)
+            else:
+                ranges.append((path, start, size[c]))
+                together.append([c])
         out: dict[str, memoryview] = {}
-        while columns:
-            start = offset[columns[0]]
-            end, together = start, list[int]()
-            for c in columns:
-                if shard[c] != shard[columns[0]] or offset[c] - end > GAP_BYTES:
-                    break
-                end = max(end, offset[c] + size[c])
-                together.append(c)
-            data = memoryview(reader.read(self.shards[shard[columns[0]]], start, end - start))
-            for c in together:
-                out[self.members[c]] = data[offset[c] - start : offset[c] - start + size[c]]
-            columns = columns[len(together) :]
+        for (_, first, _), data, group in zip(ranges, map(memoryview, reader.read_many(ranges)), together, strict=True):
+            for c in group:
+                out[self.members[c]] = data[offset[c] - first : offset[c] - first + size[c]]
         return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from hoiset.errors import DatasetError
 from hoiset.loaders.clip_cache import ClipCache, ClipValues
 from hoiset.loaders.dataset import ClipDataset, Format
 from hoiset.loaders.decoding import Backend, Size, VideoCache
+from hoiset.loaders.digests import code_digest, describe, shard_digests
 from hoiset.loaders.features import (
     FEATURES,
     Feature,
@@ -28,6 +29,7 @@ from hoiset.loaders.interpolation import Places, locate
 from hoiset.loaders.names import item_name
 from hoiset.loaders.placement import Placement
 from hoiset.loaders.spans import Spans, last_times
+from hoiset.shards.codec import canonical_json
 from hoiset.shards.schema import MAX_OBJECTS
 
 TIME, CLIP = "time.npy", "clip.json"
@@ -203,6 +205,29 @@ class WindowDataset:
             places = locate(values.time, now[:, None] + group.deltas)
             out.update(self._values(values, now, group, places))
         return out
+
+    def describe(self, add: Callable[[bytes], None]) -> None:
+        """Feed a digest with all that the windows' values without videos depend on: shards, clips, windows, and code.
+
+        Args:
+            add: As ``hashlib.sha256().update``.
+
+        Raises:
+            DatasetError: The version has no manifest, or it does not know a shard.
+        """
+        spans = self._cache.spans
+        shards = shard_digests(self._reader, spans.shards)
+        plan = {
+            "shards": shards,
+            "members": spans.members,
+            "groups": [(g.deltas.tolist(), [describe(f) for f in g.features]) for g in self._groups],
+            "placement": [self._placement.stride_s, self._placement.first_s],
+            "object": self._object,
+            "code": code_digest(),
+        }
+        add(canonical_json(plan))
+        for array in (spans.shard, spans.offset, spans.size, self._placement.starts):
+            add(np.ascontiguousarray(array).tobytes())
 
     def _clip(self, row: int) -> ClipValues:
         return self._cache.get(self._reader, row, int(self._n_frames[row]))

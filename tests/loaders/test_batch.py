@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hoiset.errors import DatasetError
-from hoiset.loaders import collate, load_dataset
+from hoiset.loaders import WindowDataset, collate, load_dataset
 from tests.fixtures import pristine as pristine
 
 
@@ -50,3 +50,50 @@ def test_items_that_do_not_go_together_are_refused(items: list[dict[str, Any]]) 
         collate([{**items[0], "time": items[0]["time"][1:]}])
     with pytest.raises(DatasetError, match="rgb: found frames of shapes"):
         collate([items[0], {**items[1], "rgb": items[1]["rgb"][:, ::2]}])
+
+
+def windows(path: Path, format: str) -> WindowDataset:
+    deltas = {"hand_joints": [-0.05, 0.0, 0.1], "hand_wrist_relative_9d": [0.1], "rgb": [0.0, 0.1]}
+    clips = load_dataset(path, split=None, format="numpy")
+    return WindowDataset(clips, deltas, stride_s=0.1, format=format, resize=(24, 32))  # type: ignore[arg-type]
+
+
+def test_windows_are_stacked(pristine: Path) -> None:
+    items = [windows(pristine, "numpy")[i] for i in (0, 5, 9)]
+    batch = collate(items)
+    assert set(batch) == set(items[0])
+    assert batch["hand_joints"].shape == (3, 3, 2, 21, 3)
+    assert batch["rgb"].shape == (3, 2, 24, 32, 3)
+    assert batch["hand_joints_mask"].shape == (3, 3, 2)
+    assert batch["rgb_is_pad"].dtype == bool
+    assert batch["key"] == [item["key"] for item in items]
+    assert batch["task"] == [item["task"] for item in items]
+    assert batch["index"].tolist() == [0, 5, 9]
+    for name in ("hand_joints", "rgb", "hand_joints_is_pad", "timestamp"):
+        for row, item in zip(batch[name], items, strict=True):
+            np.testing.assert_array_equal(row, item[name])
+
+
+def test_windows_of_different_sizes_are_refused(pristine: Path) -> None:
+    one = windows(pristine, "numpy")[0]
+    with pytest.raises(DatasetError, match=r"rgb: found windows of shapes.*resize"):
+        collate([one, {**one, "rgb": one["rgb"][:, ::2]}])
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_windows_from_workers_are_those_of_one_process(pristine: Path, start: str) -> None:
+    torch = pytest.importorskip("torch", reason="needs hoiset[torch]")
+    ours = windows(pristine, "torch")
+    here = [collate([ours[i] for i in range(at, min(at + 8, len(ours)))]) for at in range(0, len(ours), 8)]
+    loader = torch.utils.data.DataLoader(
+        ours, batch_size=8, num_workers=2, collate_fn=collate, multiprocessing_context=start
+    )
+    there = list(loader)
+    assert len(there) == len(here)
+    for found, expected in zip(there, here, strict=True):
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            if isinstance(value, torch.Tensor):
+                torch.testing.assert_close(found[name], value, rtol=0, atol=0, equal_nan=True)
+            else:
+                assert found[name] == value, name
