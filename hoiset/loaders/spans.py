@@ -95,9 +95,9 @@ class Spans:
                 ranges.append((path, start, size[c]))
                 together.append([c])
         out: dict[str, memoryview] = {}
-        for (_, first, _), data, group in zip(ranges, map(memoryview, reader.read_many(ranges)), together, strict=True):
+        for (_, first, _), data, group in zip(ranges, reader.read_many(ranges), together, strict=True):
             for c in group:
-                out[self.members[c]] = data[offset[c] - first : offset[c] - first + size[c]]
+                out[self.members[c]] = memoryview(data)[offset[c] - first : offset[c] - first + size[c]]
         return out
 
 
