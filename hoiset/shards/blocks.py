@@ -28,8 +28,8 @@ class BlockCache:
     """A directory of blocks; the ones not used for longest go first.
 
     A block is a file of its own with a checksum, written to a temporary name and renamed, so that no reader sees half
-    of one, and one that a crash has damaged is fetched again. Bytes are reserved under a lock before they are written:
-    the bound holds whatever the number of processes. The directory must be on a local disk.
+    of one, and one that a crash has damaged is fetched again. Bytes are counted and written under a lock: the bound
+    holds whatever the number of processes. The directory must be on a local disk.
 
     Attributes:
         root: The directory, made when it is first written to.
@@ -51,7 +51,10 @@ class BlockCache:
         except OSError:
             return None
         block = data[:-_SUM_BYTES]
-        return block if data[-_SUM_BYTES:] == _checksum(block) else None
+        if data[-_SUM_BYTES:] == _checksum(block):
+            return block
+        self._path(key).unlink(missing_ok=True)
+        return None
 
     def put(self, blocks: Mapping[str, bytes]) -> None:
         """Keep blocks by their keys; one that is larger than the whole cache is not kept.
@@ -59,13 +62,16 @@ class BlockCache:
         Raises:
             DatasetError: The disk refuses.
         """
-        sizes = [len(block) + _SUM_BYTES for block in blocks.values()]
-        if not blocks or sum(sizes) > self.most_bytes:
+        sizes = {key: len(block) + _SUM_BYTES for key, block in blocks.items()}
+        if not blocks or sum(sizes.values()) > self.most_bytes:
             return
         try:
-            self._reserve(sum(sizes))
-            for key, block in blocks.items():
-                self._write(self._path(key), block + _checksum(block))
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self._locked() as ledger:
+                new = [key for key in blocks if not self._path(key).exists()]
+                self._reserve(ledger, sum(sizes[key] for key in new))
+                for key in new:
+                    self._write(self._path(key), blocks[key] + _checksum(blocks[key]))
         except OSError as error:
             raise DatasetError(
                 f"cannot write to the cache {self.root}: {error.strerror or error}; free some space, choose another "
@@ -91,17 +97,15 @@ class BlockCache:
             Path(temporary).unlink(missing_ok=True)
             raise
 
-    def _reserve(self, size: int) -> None:
+    def _reserve(self, ledger: int, size: int) -> None:
         """Count bytes that are about to be written, and make room for them."""
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._locked() as ledger:
-            try:
-                used = int(os.pread(ledger, 32, 0))
-            except ValueError:
-                used = self.used()
-            if used + size > self.most_bytes:
-                used = self._evict(max(int(_KEPT * self.most_bytes) - size, 0))
-            os.pwrite(ledger, b"%-31d\n" % (used + size), 0)
+        try:
+            used = int(os.pread(ledger, 32, 0))
+        except ValueError:
+            used = self.used()
+        if used + size > self.most_bytes:
+            used = self._evict(max(int(_KEPT * self.most_bytes) - size, 0))
+        os.pwrite(ledger, b"%-31d\n" % (used + size), 0)
 
     def _evict(self, target: int) -> int:
         """Remove blocks, the ones not used for longest first, until ``target`` bytes are left."""

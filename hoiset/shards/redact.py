@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_USER = re.compile(r"(\w+://)[^/@\s'\"]*@(?=[^/\s'\"]*[/\s'\"]|[^/\s'\"]*$)")
+_USER = re.compile(r"(\w+://)[^/\s'\"]*@")
 _QUERY = re.compile(r"(\w+://[^\s?'\"]+)\?[^\s'\"]*")
 _TOKEN = re.compile(r"\b(hf_|Bearer\s+)[\w.~+/-]{4,}")
 

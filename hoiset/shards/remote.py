@@ -69,8 +69,9 @@ class RemoteRanges:
         self._patience = patience or Patience()
         self._stats: dict[str, transfer.Stat | None] = {}
         self._listed: set[str] = set()
-        self._forget()
-        self._storage = Storage.at(url)
+        self._pool: ThreadPoolExecutor | None = None
+        self._process: int | None = os.getpid()
+        self._storage: Storage | None = _opened(url)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_storage": None, "_pool": None, "_process": None}
@@ -123,21 +124,23 @@ class RemoteRanges:
         self._forget()
 
     def _forget(self) -> None:
-        self._storage: Storage | None = None
-        self._pool: ThreadPoolExecutor | None = None
-        self._process: int | None = os.getpid()
+        self._storage, self._pool, self._process = None, None, os.getpid()
 
     @property
     def _fs(self) -> Any:
         if self._process != os.getpid():  # threads and connections do not survive a fork
             self._forget()
         if self._storage is None:
-            self._storage = Storage.at(self._url)
+            self._storage = _opened(self._url)
         return self._storage.fs
 
     @property
+    def _is_web(self) -> bool:
+        return self._url.startswith(("http://", "https://"))
+
+    @property
     def _can_list(self) -> bool:
-        return not self._url.startswith(("http://", "https://"))
+        return not self._is_web
 
     def _safe(self, name: str) -> str:
         inside(Path("/"), name)
@@ -169,7 +172,8 @@ class RemoteRanges:
             self._listed.add(folder)
 
     def _path(self, name: str) -> str:
-        return f"{self._url}/{name}"
+        base, mark, query = self._url.partition("?" if self._is_web else "\0")
+        return f"{base.rstrip('/')}/{name}{mark}{query}"
 
     def _cached(self, name: str, stat: transfer.Stat, extents: list[tuple[int, int]]) -> dict[int, bytes]:
         """Blocks that the extents need and the cache has, by their first byte."""
@@ -230,3 +234,10 @@ class RemoteRanges:
             why = redacted(f"{type(error).__name__}: {error}")
             hint = f"tried {patience.attempts} times" if transfer.passes(error) else "check address and credentials"
             raise DatasetError(f"cannot read {self._shown(what)}: {why}; {hint}") from None
+
+
+def _opened(url: str) -> Storage:
+    try:
+        return Storage.at(url)
+    except DatasetError as error:
+        raise DatasetError(redacted(str(error))) from None
