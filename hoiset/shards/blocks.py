@@ -79,7 +79,13 @@ class BlockCache:
             ) from error
 
     def used(self) -> int:
-        """Bytes of all blocks now."""
+        """Bytes of all blocks; nobody writes while they are counted."""
+        if not self.root.exists():
+            return 0
+        with self._locked():
+            return self._count()
+
+    def _count(self) -> int:
         return sum(size for _, size, _ in self._files())
 
     def _path(self, key: str) -> Path:
@@ -102,7 +108,7 @@ class BlockCache:
         try:
             used = int(os.pread(ledger, 32, 0))
         except ValueError:
-            used = self.used()
+            used = self._count()
         if used + size > self.most_bytes:
             used = self._evict(max(int(_KEPT * self.most_bytes) - size, 0))
         os.pwrite(ledger, b"%-31d\n" % (used + size), 0)
