@@ -28,7 +28,7 @@ from hoiset.shards.schema import Sample
 DETECT_VERSION = "3"
 HANDS_VERSION = "5"
 PEOPLE_VERSION = "1"
-OBJECTS_VERSION = "14"
+OBJECTS_VERSION = "15"
 
 
 class VideoParams(Params):

@@ -18,7 +18,7 @@ from hoiset.builder.reconstruct.objects.evidence import ObjectTrack
 from hoiset.builder.reconstruct.objects.mask_registration import agreement, lay_onto
 from hoiset.builder.reconstruct.objects.scene import Scene
 from hoiset.builder.reconstruct.objects.standing import corners_of
-from hoiset.builder.reconstruct.objects.track import Cue, apply, flow_points, warp_mask
+from hoiset.builder.reconstruct.objects.track import Cue, apply, flow_points
 from hoiset.builder.reconstruct.smoothing import runs
 from hoiset.shards.schema import MAX_OBJECTS
 
@@ -26,7 +26,6 @@ _SAME = 0.9
 _STEP_S = 0.2
 _MAX_POINTS = 400
 _INSIDE = 0.97
-_WHOLE = 0.9
 
 
 def tracks_of_masks(
@@ -127,12 +126,14 @@ class _Masks:
         affine, quality = np.full((T, 2, 3), np.nan), np.full(T, np.nan)
         affine[best], quality[best] = np.eye(2, 3), 1.0
         for order in (range(best + 1, T), range(best - 1, -1, -1)):
-            last, before = np.eye(2, 3), best
+            last, before, rests = np.eye(2, 3), best, True
             for t in order:
                 if not self.seen[t].any():
                     continue
-                if (stays := self._only_covered(template, t, last)) is not None:
-                    affine[t], quality[t], before = last, stays, t
+                inside = float((template & self.seen[t]).sum() / self.seen[t].sum())
+                rests = rests and inside >= _INSIDE  # what is missing of it then is covered, by an arm say
+                if rests:
+                    affine[t], quality[t], before = last, inside, t
                     continue
                 guesses = [last, _shifted(last, _middle(self.seen[t]) - _middle(self.seen[before]))]
                 laid = [lay_onto(template, self.seen[t], self.hidden[t], g) for g in guesses]
@@ -140,13 +141,6 @@ class _Masks:
                 last, before = laid[int(np.argmax(scores))], t
                 affine[t], quality[t] = last, max(scores)
         return affine, quality
-
-    def _only_covered(self, template: np.ndarray, t: int, last: np.ndarray) -> float | None:
-        """Share of what is seen that is where it was, if nearly all is and nothing known hides the rest."""
-        seen, laid = self.seen[t], warp_mask(template, last)
-        inside = float((laid & seen).sum() / seen.sum())
-        in_sight = float((laid & (seen | ~self.hidden[t])).sum())
-        return inside if inside >= _INSIDE and (laid & seen).sum() < _WHOLE * in_sight else None
 
     def _matches(self, template: np.ndarray, best: int, affine: np.ndarray, frames: list[int]) -> dict[int, np.ndarray]:
         """Frame -> (m, 4) template and frame pixels of points that flow finds from where the silhouette lies.
