@@ -16,7 +16,15 @@ def test_the_schema_page_is_current() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/schema.md", "docs/acquisition.md", "docs/scaling.md", "docs/action100m.md", "docs/filter.md"],
+    [
+        "README.md",
+        "docs/schema.md",
+        "docs/acquisition.md",
+        "docs/scaling.md",
+        "docs/action100m.md",
+        "docs/filter.md",
+        "docs/loading.md",
+    ],
 )
 def test_links_lead_somewhere(page: str) -> None:
     path = REPO / page
