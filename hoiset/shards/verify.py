@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,11 +17,12 @@ from hoiset.errors import DatasetError, HoisetError, SchemaError
 from hoiset.shards import codec
 from hoiset.shards.checks import content_problems
 from hoiset.shards.index import index_path, index_row, index_schema, read_index
-from hoiset.shards.manifest import digest, read_manifest
+from hoiset.shards.manifest import read_manifest
 from hoiset.shards.ranges import inside
-from hoiset.shards.reader import TarMember, iter_samples
+from hoiset.shards.reader import TarMember
 from hoiset.shards.schema import members
 from hoiset.shards.storage import Storage
+from hoiset.shards.ustar import ShardFile, read_each
 from hoiset.shards.validate import mismatches
 
 DEFAULT_REPROJECTION_SHARE = 0.25
@@ -94,7 +96,7 @@ def verify_dataset(root: str | Path, version: str | None = None, *, processes: i
     Args:
         root: Dataset root, or the address of one; its files are then fetched one at a time, and removed again.
         version: Only this version; all by default.
-        processes: Files read at once; by default one a core, at most 8, and fewer for little data.
+        processes: Files read at once; by default one a core, and fewer for little data.
 
     Returns:
         A report. Damage is reported, never raised.
@@ -189,16 +191,25 @@ def _verify_files(
     paths = {e.path for e in entries}
     work = [(root, e, _beside(e, paths), share) for e in entries]
     useful = 1 + sum(e.bytes for e in entries) // BYTES_PER_PROCESS
-    processes = min(processes or min(os.cpu_count() or 1, 8, useful), len(entries))
+    processes = min(processes or min(_cores(), useful), len(entries))
     if storage.local is None:
         return [_verify_fetched(storage, *w) for w in work]
     if processes <= 1:
         return [_verify_file(*w) for w in work]
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    largest_first = sorted(range(len(work)), key=lambda i: -work[i][1].bytes)
     try:
-        with ProcessPoolExecutor(processes, mp_context=get_context("forkserver")) as pool:
-            return list(pool.map(_verify_file, *zip(*work, strict=True)))
+        with ProcessPoolExecutor(processes, mp_context=context) as pool:
+            done = pool.map(_verify_file, *zip(*(work[i] for i in largest_first), strict=True))
+            by_place = dict(zip(largest_first, done, strict=True))
+            return [by_place[i] for i in range(len(work))]
     except BrokenProcessPool as error:
         raise DatasetError(f"a verifying process died ({error}); try again with fewer processes") from error
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _verify_fetched(storage: Storage, root: Path, entry: _Entry, core: str | None, share: float) -> _Found:
@@ -227,43 +238,40 @@ def _beside(entry: _Entry, paths: set[str]) -> str | None:
 
 
 def _verify_file(root: Path, entry: _Entry, core: str | None, share: float) -> _Found:
+    """Read a file once: what its digest is and, of a shard, what is in it."""
     found = _Found()
     try:
-        path = inside(root, entry.path)
-        actual = digest(path)
+        with ShardFile(inside(root, entry.path)) as file:
+            if entry.layer is not None:
+                try:
+                    _read_shard(file, entry, _lengths(root, core), share, found)
+                except DatasetError as error:
+                    found.problems.append(Problem(entry.path, "", str(error)))
+            actual = file.digest()
     except DatasetError as error:
         found.problems.append(Problem(entry.path, "", str(error)))
         return found
-    for name, wanted in (("bytes", entry.bytes), ("sha256", entry.sha256)):
-        if actual[name] != wanted:
-            found.problems.append(Problem(entry.path, "", f"found {name} {actual[name]}, the manifest says {wanted}"))
-    if entry.layer is not None:
-        try:
-            _read_shard(root, entry, core, share, found)
-        except DatasetError as error:
-            found.problems.append(Problem(entry.path, "", str(error)))
+    for name in ("bytes", "sha256"):
+        if getattr(actual, name) != getattr(entry, name):
+            what = f"found {name} {getattr(actual, name)}, the manifest says {getattr(entry, name)}"
+            found.problems.append(Problem(entry.path, "", what))
     return found
 
 
-def _read_shard(root: Path, entry: _Entry, core: str | None, share: float, found: _Found) -> None:
-    """Check every sample of a shard; a video shard is walked in step with its core shard for the frame counts."""
-    companions = iter_samples(inside(root, core)) if core is not None else None
-    for key, group in iter_samples(inside(root, entry.path)):
+def _read_shard(file: ShardFile, entry: _Entry, lengths: Mapping[str, int], share: float, found: _Found) -> None:
+    """Check every sample of a shard."""
+    for key, group in file.samples():
         if key in found.spans:
             found.problems.append(Problem(entry.path, key, "found the key twice"))
         found.spans[key] = {name: (item.offset, len(item.data)) for name, item in group.items()}
-        companion = next(companions, ("", {})) if companions is not None else None
         try:
             sample = _decode(group, str(entry.layer))
         except SchemaError as error:
             found.problems.append(Problem(entry.path, key, str(error)))
             continue
         wrong = [str(m) for m in mismatches(sample, (str(entry.layer),), key=key)]
-        if not wrong and companion is not None and companion[0] == key:
-            n_frames = _n_frames(companion[1])
-            wrong = list(content_problems(sample, str(entry.layer), share, n_frames))
-        elif not wrong:
-            wrong = list(content_problems(sample, str(entry.layer), share, None))
+        if not wrong:
+            wrong = list(content_problems(sample, str(entry.layer), share, lengths.get(key)))
         found.problems += [Problem(entry.path, key, what) for what in wrong]
         if not wrong and entry.layer == "core":
             found.rows[key] = index_row(sample, str(entry.partition))
@@ -273,12 +281,15 @@ def _read_shard(root: Path, entry: _Entry, core: str | None, share: float, found
         found.problems.append(Problem(entry.path, "", what))
 
 
-def _n_frames(core_group: Mapping[str, TarMember]) -> int | None:
-    """T of a clip; ``None`` when its core member is broken, which the core shard's own check reports."""
-    try:
-        return len(codec.decode_npy(core_group["time.npy"].data, "time.npy"))
-    except (KeyError, SchemaError, TypeError):
-        return None
+def _lengths(root: Path, core: str | None) -> dict[str, int]:
+    """T of the clips of a core shard, as far as they can be read: its own check reports the others."""
+    lengths: dict[str, int] = {}
+    if core is not None:
+        with suppress(DatasetError):
+            for key, data in read_each(inside(root, core), "time.npy"):
+                with suppress(SchemaError, TypeError):
+                    lengths[key] = len(codec.decode_npy(data, "time.npy"))
+    return lengths
 
 
 def _decode(group: Mapping[str, TarMember], layer: str) -> dict[str, Any]:
