@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Int
 
 from hoiset import video
 from hoiset.errors import DatasetError, MissingDependency
@@ -252,6 +253,12 @@ class ClipDataset:
     def format(self) -> Format:
         """``torch`` or ``numpy``."""
         return self._format
+
+    @property
+    def shard_numbers(self) -> Int[np.ndarray, "N"]:
+        """Number of the shard of each clip's first member, (N,)."""
+        shard = self.spans.shard
+        return shard[:, 0].astype(np.int64) if shard.shape[1] else np.zeros(len(self), np.int64)
 
     @property
     def keys(self) -> list[str]:

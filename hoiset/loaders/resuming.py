@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Int
 
 from hoiset.errors import DatasetError
-from hoiset.loaders.dataset import ClipDataset
 from hoiset.loaders.order import Order, Progress, Ranks, State
 
 
-def shards_of(clips: ClipDataset) -> Int[np.ndarray, "N"]:
-    """Number of the shard of each clip's first member."""
-    shard = clips.spans.shard
-    return shard[:, 0].astype(np.int64) if shard.shape[1] else np.zeros(len(clips), np.int64)
+class Shuffled(Protocol):
+    """A map-style dataset whose items can be ordered: of clips, or of windows of clips."""
+
+    def __len__(self) -> int:
+        """Items."""
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of the clips."""
+
+    @property
+    def shard_numbers(self) -> Int[np.ndarray, "N"]:
+        """Number of the shard that each item stands in."""
 
 
 def at_least_one(name: str, value: int | None) -> int | None:
@@ -25,7 +34,7 @@ def at_least_one(name: str, value: int | None) -> int | None:
     return value
 
 
-def state_of(order: Order, clips: ClipDataset, epoch: int, progress: Progress) -> State:
+def state_of(order: Order, clips: Shuffled, epoch: int, progress: Progress) -> State:
     """The state of an epoch that is under way."""
     done = progress.done()
     return {
@@ -38,7 +47,7 @@ def state_of(order: Order, clips: ClipDataset, epoch: int, progress: Progress) -
     }
 
 
-def resumed(state: State, order: Order, clips: ClipDataset, ranks: Ranks) -> tuple[Order, int, Progress]:
+def resumed(state: State, order: Order, clips: Shuffled, ranks: Ranks) -> tuple[Order, int, Progress]:
     """Order, epoch and progress that a state says.
 
     Raises:
@@ -51,14 +60,14 @@ def resumed(state: State, order: Order, clips: ClipDataset, ranks: Ranks) -> tup
         raise DatasetError(f"found something that is not the state of an epoch ({error!r})") from error
     if found != (len(clips), _selection(order, clips)):
         raise DatasetError(
-            f"found the state of {found[0]} clips, expected one of these {len(clips)}: the same dataset, filters, "
+            f"found the state of {found[0]} items, expected one of these {len(clips)}: the same dataset, filters, "
             "shuffle and group_shards"
         )
     again = Order(order.shards, seed, order.shuffle, order.group_shards)
     return again, epoch, Progress(len(clips), ranks, done)
 
 
-def _selection(order: Order, clips: ClipDataset) -> str:
-    digest = hashlib.sha256(f"{order.shuffle} {order.group_shards}\n".encode())
+def _selection(order: Order, clips: Shuffled) -> str:
+    digest = hashlib.sha256(f"{order.shuffle} {order.group_shards} {len(clips)}\n".encode())
     digest.update("\n".join(clips.keys).encode())
     return digest.hexdigest()[:16]

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hoiset.loaders.dataset import ClipDataset
 from hoiset.loaders.order import Order, Progress, Ranks, State, Uneven
-from hoiset.loaders.resuming import at_least_one, resumed, shards_of, state_of
+from hoiset.loaders.resuming import Shuffled, at_least_one, resumed, state_of
 
 
 class ClipSampler:
-    """Indices of clips for ``DataLoader(clips, sampler=...)``.
+    """Indices of clips, or of windows, for ``DataLoader(clips, sampler=...)``.
 
     To resume in the middle of an epoch, tell what the training has consumed::
 
@@ -23,10 +22,10 @@ class ClipSampler:
             state = sampler.state_dict()
 
     Args:
-        clips: The dataset.
+        clips: A :class:`ClipDataset` or :class:`WindowDataset`.
         seed: Of the order.
         shuffle: Whether to shuffle.
-        group_shards: See :class:`hoiset.loaders.order.Order`; by default all clips are shuffled alike.
+        group_shards: See :class:`hoiset.loaders.order.Order`; by default all items are shuffled alike.
         uneven: As in :class:`hoiset.loaders.StreamingClips`.
         rank: This process, as there.
         world: How many there are.
@@ -37,7 +36,7 @@ class ClipSampler:
 
     def __init__(
         self,
-        clips: ClipDataset,
+        clips: Shuffled,
         *,
         seed: int = 0,
         shuffle: bool = True,
@@ -47,7 +46,7 @@ class ClipSampler:
         world: int | None = None,
     ) -> None:
         self._clips = clips
-        self._order = Order(shards_of(clips), seed, shuffle, at_least_one("group_shards", group_shards))
+        self._order = Order(clips.shard_numbers, seed, shuffle, at_least_one("group_shards", group_shards))
         self._ranks = Ranks.found(rank, world, uneven)
         self._epoch = 0
         self._progress = Progress(len(clips), self._ranks)

@@ -15,7 +15,7 @@ from jaxtyping import Int
 from hoiset.errors import DatasetError
 from hoiset.loaders.dataset import ClipDataset
 from hoiset.loaders.order import Order, Progress, Ranks, State, Uneven
-from hoiset.loaders.resuming import at_least_one, resumed, shards_of, state_of
+from hoiset.loaders.resuming import at_least_one, resumed, state_of
 
 if TYPE_CHECKING or find_spec("torch") is not None:  # DataLoader takes for a stream only what is one by its class
     from torch.utils.data import IterableDataset
@@ -87,7 +87,7 @@ class StreamingClips(IterableDataset[dict[str, Any]]):
         world: int | None = None,
     ) -> None:
         self.clips = clips
-        self._order = Order(shards_of(clips), seed, shuffle, at_least_one("group_shards", group_shards))
+        self._order = Order(clips.shard_numbers, seed, shuffle, at_least_one("group_shards", group_shards))
         self._ranks = Ranks.found(rank, world, uneven)
         self._batch_size = at_least_one("batch_size", batch_size) or 1
         self._epoch, self._loads = 0, 0

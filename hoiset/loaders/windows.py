@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from hoiset.errors import DatasetError
 from hoiset.loaders.clip_cache import ClipCache, ClipValues
@@ -155,6 +155,16 @@ class WindowDataset:
     def n_clips(self) -> int:
         """Number of clips, with or without windows."""
         return len(self._n_frames)
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of the clips."""
+        return list(self._keys.to_pylist())
+
+    @property
+    def shard_numbers(self) -> Int[np.ndarray, "W"]:
+        """Number of the shard of each window's clip, (W,)."""
+        return np.repeat(self._cache.spans.shard[:, 0].astype(np.int64), np.diff(self._placement.starts))
 
     def windows_of(self, clip: int) -> range:
         """Indices of the windows of a clip, by the clip's number."""

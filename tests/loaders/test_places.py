@@ -107,6 +107,19 @@ def test_a_batch_reads_its_shards_once(web: Web) -> None:
     assert request[2] < 1.05 * clips.spans.size[:4].sum()
 
 
+def test_windows_read_what_they_show(web: Web, long: Path) -> None:
+    deltas = {"hand_joints": [0.0, 0.2]}
+    here, there = (
+        hoiset.WindowDataset(load_dataset(place, members=("time",), format="numpy"), deltas, rate_hz=5.0)
+        for place in (long, web.url)
+    )
+    assert len(here) == len(there)
+    web.sent.clear()
+    for index in (0, 7, len(here) - 1):
+        np.testing.assert_array_equal(there[index]["hand_joints"], here[index]["hand_joints"])
+    assert 0 < web.bytes_of(".tar") < 0.03 * shard_bytes(long)
+
+
 def test_workers_read_what_the_parent_has_opened(web: Web, long: Path) -> None:
     data = pytest.importorskip("torch.utils.data", reason="needs hoiset[torch]")
     wanted: dict[str, Any] = {"members": ("time",), "format": "numpy"}

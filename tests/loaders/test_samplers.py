@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hoiset.errors import DatasetError
-from hoiset.loaders import ClipDataset, ClipSampler, StreamingClips, load_dataset
+from hoiset.loaders import ClipDataset, ClipSampler, StreamingClips, WindowDataset, load_dataset
 from tests.factories import make_dataset
 
 N = 9
@@ -68,3 +68,19 @@ def test_a_data_loader_takes_it(clips: ClipDataset) -> None:
         found += batch
     assert sorted(found) == clips.keys
     assert sampler.epoch == 1
+
+
+def test_windows_are_sampled_and_resumed_as_clips_are(clips: ClipDataset) -> None:
+    windows = WindowDataset(clips, {"hand_joints": [0.0]}, format="numpy")
+    assert len(windows) == 2 * N
+    sampler = ClipSampler(windows, seed=3, group_shards=1)
+    order = list(sampler)
+    assert sorted(order) == list(range(2 * N))
+    clip_of = [windows[i]["key"] for i in order]
+    assert len(set(clip_of[:4])) == 2, "windows of one shard, which has two clips, come together"
+    sampler.consumed(5)
+    resumed = ClipSampler(windows, group_shards=1)
+    resumed.load_state_dict(sampler.state_dict())
+    assert list(resumed) == order[5:]
+    with pytest.raises(DatasetError, match="state of 18 items"):
+        ClipSampler(clips, group_shards=1).load_state_dict(sampler.state_dict())
