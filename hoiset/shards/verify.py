@@ -75,8 +75,15 @@ class VerifyReport:
 
 
 @dataclass
-class _Found:
-    """What reading one file gave."""
+class Found:
+    """What reading one file gave.
+
+    Attributes:
+        problems: What is wrong in it.
+        rows: Key -> index row, all but ``members``, of the sound samples of a core shard.
+        spans: Key -> member -> offset and size, of every sample of a shard.
+        lengths: Key -> T, as ``rows``.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -126,9 +133,48 @@ def _verify(root: Path, storage: Storage, version: str | None, processes: int | 
 
 
 def _verify_version(root: Path, storage: Storage, version: str, processes: int | None) -> VerifyReport:
+    seen = examine(root, storage, version, processes)
+    core = [f for e, f in seen.files if e.layer == "core"]
+    return VerifyReport(
+        (version,),
+        seen.problems,
+        len(seen.files),
+        sum(len(f.spans) for f in core),
+        sum(n for f in core for n in f.lengths.values()),
+        sum(e.bytes for e, _ in seen.files),
+    )
+
+
+@dataclass(frozen=True)
+class Examination:
+    """A version as it was found.
+
+    Attributes:
+        manifest: Its manifest.
+        files: Every file of the manifest, and what reading it gave.
+        problems: Everything that is wrong, in no particular order.
+    """
+
+    manifest: dict[str, Any]
+    files: tuple[tuple[Entry, Found], ...]
+    problems: tuple[Problem, ...]
+
+
+def examine(root: Path, storage: Storage, version: str, processes: int | None = None) -> Examination:
+    """Read everything of a version.
+
+    Args:
+        root: Local folder with the manifest and the index.
+        storage: Where the other files are.
+        version: Name of the version.
+        processes: See :func:`verify_dataset`.
+
+    Raises:
+        DatasetError: No such version, or a manifest that cannot be read.
+    """
     manifest = read_manifest(root, version)
-    share = _reprojection_share(manifest)
-    entries = [_Entry.of(e) for e in manifest["files"]]
+    share = reprojection_share(manifest)
+    entries = [Entry.of(e) for e in manifest["files"]]
     problems = [Problem(f"manifest/{version}.json", "", "lists a file twice")] * (
         len({e.path for e in entries}) < len(entries)
     )
@@ -143,19 +189,11 @@ def _verify_version(root: Path, storage: Storage, version: str, processes: int |
     if index_path(version) not in by_path:
         problems.append(Problem(index_path(version), "", "not in the manifest"))
     problems += _index_problems(root, version, shards)
-    core = [f for e, f in shards.values() if e.layer == "core"]
-    return VerifyReport(
-        (version,),
-        tuple(problems),
-        len(entries),
-        sum(len(f.spans) for f in core),
-        sum(n for f in core for n in f.lengths.values()),
-        sum(e.bytes for e in entries),
-    )
+    return Examination(manifest, tuple(zip(entries, found, strict=True)), tuple(problems))
 
 
 @dataclass(frozen=True)
-class _Entry:
+class Entry:
     """A file as the manifest lists it."""
 
     path: str
@@ -166,9 +204,10 @@ class _Entry:
     partition: str | None
 
     @staticmethod
-    def of(entry: Mapping[str, Any]) -> _Entry:
+    def of(entry: Mapping[str, Any]) -> Entry:
+        """From the manifest; raises DatasetError for an entry that lacks something."""
         try:
-            return _Entry(
+            return Entry(
                 str(entry["path"]), int(entry["bytes"]), str(entry["sha256"]), entry["samples"], entry["layer"],
                 entry["partition"],
             )  # fmt: skip
@@ -176,7 +215,8 @@ class _Entry:
             raise DatasetError(f"the manifest lists a file without {error}; build the version again") from error
 
 
-def _reprojection_share(manifest: Mapping[str, Any]) -> float:
+def reprojection_share(manifest: Mapping[str, Any]) -> float:
+    """The bound that the manifest's recipe sets; raises DatasetError where it is none."""
     verify = manifest["recipe"].get("verify") or {}
     share = verify.get("reprojection_share", DEFAULT_REPROJECTION_SHARE)
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not share > 0:
@@ -185,9 +225,9 @@ def _reprojection_share(manifest: Mapping[str, Any]) -> float:
 
 
 def _verify_files(
-    root: Path, storage: Storage, entries: list[_Entry], share: float, processes: int | None
-) -> list[_Found]:
-    """One :class:`_Found` an entry; core shards are read together with the video shard beside them."""
+    root: Path, storage: Storage, entries: list[Entry], share: float, processes: int | None
+) -> list[Found]:
+    """One :class:`Found` an entry; core shards are read together with the video shard beside them."""
     paths = {e.path for e in entries}
     work = [(root, e, _beside(e, paths), share) for e in entries]
     useful = 1 + sum(e.bytes for e in entries) // BYTES_PER_PROCESS
@@ -212,7 +252,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _verify_fetched(storage: Storage, root: Path, entry: _Entry, core: str | None, share: float) -> _Found:
+def _verify_fetched(storage: Storage, root: Path, entry: Entry, core: str | None, share: float) -> Found:
     """Verify a file of another storage: fetched for as long as that takes, with the core shard beside it."""
     fetched = []
     try:
@@ -222,13 +262,13 @@ def _verify_fetched(storage: Storage, root: Path, entry: _Entry, core: str | Non
                 fetched.append(root / name)
         return _verify_file(root, entry, core, share)
     except DatasetError as error:
-        return _Found([Problem(entry.path, "", str(error))])
+        return Found([Problem(entry.path, "", str(error))])
     finally:
         for path in fetched:
             path.unlink()
 
 
-def _beside(entry: _Entry, paths: set[str]) -> str | None:
+def _beside(entry: Entry, paths: set[str]) -> str | None:
     """The core shard of the same unit, for a shard of another layer."""
     if entry.layer in (None, "core"):
         return None
@@ -237,9 +277,9 @@ def _beside(entry: _Entry, paths: set[str]) -> str | None:
     return core if core in paths else None
 
 
-def _verify_file(root: Path, entry: _Entry, core: str | None, share: float) -> _Found:
+def _verify_file(root: Path, entry: Entry, core: str | None, share: float) -> Found:
     """Read a file once: what its digest is and, of a shard, what is in it."""
-    found = _Found()
+    found = Found()
     try:
         with ShardFile(inside(root, entry.path)) as file:
             if entry.layer is not None:
@@ -258,7 +298,7 @@ def _verify_file(root: Path, entry: _Entry, core: str | None, share: float) -> _
     return found
 
 
-def _read_shard(file: ShardFile, entry: _Entry, lengths: Mapping[str, int], share: float, found: _Found) -> None:
+def _read_shard(file: ShardFile, entry: Entry, lengths: Mapping[str, int], share: float, found: Found) -> None:
     """Check every sample of a shard."""
     for key, group in file.samples():
         if key in found.spans:
@@ -300,7 +340,7 @@ def _decode(group: Mapping[str, TarMember], layer: str) -> dict[str, Any]:
     return {name: codec.decode(known[name], item.data) for name, item in group.items()}
 
 
-_Shards = Mapping[str, tuple[_Entry, _Found]]
+_Shards = Mapping[str, tuple[Entry, Found]]
 
 
 def _stray_files(storage: Storage, version: str, listed: Mapping[str, Any]) -> Iterator[Problem]:

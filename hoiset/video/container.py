@@ -66,7 +66,8 @@ def _open_container(source: VideoSource) -> InputContainer:
 
 def _main_stream(container: InputContainer, source: VideoSource) -> VideoStream:
     cover = av.stream.Disposition.attached_pic
-    streams = [s for s in container.streams.video if not s.disposition & cover]
+    known = [s for s in container.streams.video if s.codec_context is not None]
+    streams = [s for s in known if not s.disposition & cover]
     if not streams:
         kinds = ", ".join(sorted({str(s.type) for s in container.streams})) or "no streams"
         raise VideoError(f"{describe(source)}: expected a video stream, found {kinds}; nothing to see in it")

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoiset.video.container import Orientation, describe
+from hoiset.errors import VideoError
+from hoiset.video import encode_mp4
+from hoiset.video.container import Orientation, describe, open_video
 
 
 @given(st.booleans(), st.booleans(), st.booleans())
@@ -22,3 +25,9 @@ def test_orientation_moves_every_pixel_once(transpose: bool, flip_x: bool, flip_
 def test_messages_show_no_raw_control_characters() -> None:
     assert describe("a\x1b[31m.mp4") == r"a\x1b[31m.mp4"
     assert describe(b"1234") == "4 bytes of video"
+
+
+def test_a_stream_that_nobody_knows_is_no_video() -> None:
+    mp4 = encode_mp4(np.zeros((4, 48, 64, 3), np.uint8), np.arange(4) / 15)
+    with pytest.raises(VideoError, match="expected a video stream"), open_video(mp4.replace(b"minf", b"mjnf")):
+        pass
