@@ -7,6 +7,7 @@ from hoiset.loaders.batch import collate as collate
 from hoiset.loaders.dataset import ClipDataset as ClipDataset
 from hoiset.loaders.dataset import load_dataset as load_dataset
 from hoiset.loaders.dataset import open_index as open_index
+from hoiset.loaders.features import Feature as Feature
 from hoiset.loaders.names import item_name as item_name
 from hoiset.loaders.normaliser import Normaliser as Normaliser
 from hoiset.loaders.samplers import ClipSampler as ClipSampler
