@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,36 +58,36 @@ class ClipCache:
         """Bytes that are kept now."""
         return self._bytes
 
-    def get(self, reader: ShardReader, row: int, n_frames: int) -> ClipValues:
-        """The members of a clip.
+    def get(self, reader: ShardReader, rows: Sequence[int], n_frames: Sequence[int]) -> list[ClipValues]:
+        """The members of some clips; those that are not held are read together.
 
         Raises:
             DatasetError: A shard is missing or damaged, or a member has another number of frames than the index says.
             SchemaError: A member cannot be decoded.
         """
-        values = self._held.get(row)
-        if values is not None:
+        out = {row: self._held[row] for row in rows if row in self._held}
+        frames = dict(zip(rows, n_frames, strict=True))
+        missing = [row for row in frames if row not in out]
+        for row in out:
             self._held.move_to_end(row)
-            return values
-        values = self._read(reader, row, n_frames)
-        self._held[row] = values
-        self._bytes += values.nbytes
+        for row, found in zip(missing, self.spans.read(reader, missing) if missing else (), strict=True):
+            out[row] = self._held[row] = _decode(row, found, frames[row])
+            self._bytes += out[row].nbytes
         while self._bytes > self.max_bytes and len(self._held) > 1:
             self._bytes -= self._held.popitem(last=False)[1].nbytes
-        return values
+        return [out[row] for row in rows]
 
-    def _read(self, reader: ShardReader, row: int, n_frames: int) -> ClipValues:
-        found = self.spans.read(reader, row)
-        arrays, clip = dict[str, np.ndarray](), dict[str, Any]()
-        for name, data in found.items():
-            if name.endswith(".npy"):
-                array = codec.decode_npy(bytes(data), name)
-                if not array.ndim or len(array) != n_frames:
-                    raise DatasetError(
-                        f"{name} of clip {row}: found shape {array.shape}, expected {n_frames} frames; "
-                        "run `hoiset verify`"
-                    )
-                arrays[item_name(name)] = array
-            else:
-                clip = codec.decode(_MEMBERS[name], bytes(data))
-        return ClipValues(arrays["time"], arrays, clip, sum(len(data) for data in found.values()))
+
+def _decode(row: int, found: dict[str, memoryview], n_frames: int) -> ClipValues:
+    arrays, clip = dict[str, np.ndarray](), dict[str, Any]()
+    for name, data in found.items():
+        if name.endswith(".npy"):
+            array = codec.decode_npy(bytes(data), name)
+            if not array.ndim or len(array) != n_frames:
+                raise DatasetError(
+                    f"{name} of clip {row}: found shape {array.shape}, expected {n_frames} frames; run `hoiset verify`"
+                )
+            arrays[item_name(name)] = array
+        else:
+            clip = codec.decode(_MEMBERS[name], bytes(data))
+    return ClipValues(arrays["time"], arrays, clip, sum(len(data) for data in found.values()))

@@ -22,6 +22,7 @@ from hoiset.video import read_frame_table, read_lossless_table
 from hoiset.video.decode import to_rgb
 
 Backend = Literal["pyav", "torchcodec"]
+Colour = Literal["exact", "fast"]
 Size = tuple[int, int]
 """Height and width, px."""
 
@@ -41,24 +42,31 @@ class VideoCache:
 
     Attributes:
         backend: What decodes H.264: ``pyav`` or ``torchcodec``. Depth and masks are always PyAV's.
+        colour: How PyAV's frames become RGB: ``exact``, the same bytes on every machine and as a whole clip gives them,
+            or ``fast``, which at full size saves half of all time; see :func:`hoiset.video.decode.to_rgb`.
         max_open: Most videos open at once; each holds its encoded bytes and a decoder of a few frames.
     """
 
-    def __init__(self, backend: Backend = "pyav", *, max_open: int = 16) -> None:
+    def __init__(self, backend: Backend = "pyav", *, colour: Colour = "exact", max_open: int = 16) -> None:
         if backend not in ("pyav", "torchcodec"):
             raise VideoError(f"unknown decoder {backend!r}; expected 'pyav' or 'torchcodec'")
+        if colour not in ("exact", "fast"):
+            raise VideoError(f"unknown colour {colour!r}; expected 'exact' or 'fast'")
         if max_open < 1:
             raise VideoError(f"found max_open={max_open}, expected at least 1")
         if backend == "torchcodec":
             _torchcodec()
-        self.backend, self.max_open = backend, max_open
+        self.backend, self.colour, self.max_open = backend, colour, max_open
         self._open: OrderedDict[Hashable, OpenVideo] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"backend": self.backend, "max_open": self.max_open, "_open": OrderedDict()}
+        return {**self.__dict__, "_open": OrderedDict()}
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._open
 
     def frames(
         self,
@@ -82,8 +90,8 @@ class VideoCache:
             n_frames: How many the video must have.
 
         Returns:
-            (n, h, w, 3) uint8 RGB, or (n, h, w) uint8 or uint16; the caller's own. At full size those of PyAV are the
-            bytes that :func:`hoiset.video.decode_mp4_bytes` gives.
+            (n, h, w, 3) uint8 RGB, or (n, h, w) uint8 or uint16; the caller's own. At full size those of PyAV in exact
+            colour are the bytes that :func:`hoiset.video.decode_mp4_bytes` gives.
 
         Raises:
             VideoError: A frame that is not there or cannot be decoded, or another number of frames than ``n_frames``.
@@ -107,7 +115,7 @@ class VideoCache:
     def _open_video(self, data: bytes, lossless: bool) -> OpenVideo:
         if lossless:
             return _Numbers(data)
-        return _TorchCodec(data) if self.backend == "torchcodec" else _Pictures(data)
+        return _TorchCodec(data) if self.backend == "torchcodec" else _Pictures(data, exact=self.colour == "exact")
 
 
 class _Packets:
@@ -173,8 +181,8 @@ class _Packets:
 class _Pictures:
     """H.264 by PyAV."""
 
-    def __init__(self, data: bytes) -> None:
-        self._packets = _Packets(data, lossless=False)
+    def __init__(self, data: bytes, *, exact: bool) -> None:
+        self._packets, self._exact = _Packets(data, lossless=False), exact
         self._reformatter = VideoReformatter()
 
     def __len__(self) -> int:
@@ -186,7 +194,7 @@ class _Pictures:
             height, width = size or (frame.height, frame.width)
             if out is None:
                 out = np.empty((len(indices), height, width, 3), np.uint8)
-            out[i] = to_rgb(self._reformatter, frame, width, height)
+            out[i] = to_rgb(self._reformatter, frame, width, height, exact=self._exact)
         assert out is not None
         return out
 

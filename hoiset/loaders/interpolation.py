@@ -100,7 +100,9 @@ def interpolate(values: np.ndarray, places: Places, kind: Kind) -> np.ndarray:
 
 def _mix_poses(a: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:
     mixed = a + (b - a) * w
-    mixed[..., :3, :3] = slerp(a[..., :3, :3], b[..., :3, :3], w[..., 0, 0])
+    there = np.isfinite(mixed).all((-1, -2))  # most slots of objects are empty
+    turns = np.broadcast_to(w[..., 0, 0], there.shape)[there]
+    mixed[there, :3, :3] = slerp(a[there, :3, :3], b[there, :3, :3], turns)
     return mixed
 
 

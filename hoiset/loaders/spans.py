@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from hoiset.errors import DatasetError
 from hoiset.shards.reader import ShardReader
 
+_Run = tuple[str, int, int]  # shard, offset, size
 GAP_BYTES = 1 << 16
 """Members of one clip that stand nearer than this are read in one range."""
 
@@ -69,35 +70,45 @@ class Spans:
             size[at].astype(np.int64),
         )
 
-    def read(self, reader: ShardReader, row: int, members: Sequence[str] | None = None) -> dict[str, memoryview]:
-        """Bytes of members of one clip; those that stand together are read together.
+    def read(
+        self, reader: ShardReader, rows: Sequence[int], members: Sequence[str] | None = None
+    ) -> list[dict[str, memoryview]]:
+        """Bytes of members of some clips, asked for all at once; those that stand together are read together.
 
         Args:
             reader: Of the dataset.
-            row: Of the clip.
+            rows: Of the clips.
             members: Only these; all by default.
+
+        Returns:
+            For every clip, member name -> bytes.
 
         Raises:
             DatasetError: A shard is missing or damaged.
         """
-        columns = [self.members.index(m) for m in members] if members is not None else list(range(len(self.members)))
+        plans = [self._plan(row, self.members if members is None else members) for row in rows]
+        found = iter(reader.read_many([run for plan in plans for run, _ in plan]))
+        out = []
+        for plan in plans:
+            parts: dict[str, memoryview] = {}
+            for (_, first, _), inside in plan:
+                data = memoryview(next(found))
+                parts.update({name: data[start - first : stop - first] for name, start, stop in inside})
+            out.append(parts)
+        return out
+
+    def _plan(self, row: int, members: Sequence[str]) -> list[tuple[_Run, list[tuple[str, int, int]]]]:
+        """Ranges to read of a clip, each with the members in it."""
+        columns = [self.members.index(m) for m in members]
         shard, offset, size = (a[row].tolist() for a in (self.shard, self.offset, self.size))
-        columns.sort(key=lambda c: (shard[c], offset[c]))
-        ranges, together = list[tuple[str, int, int]](), list[list[int]]()
-        for c in columns:
-            start, stop = offset[c], offset[c] + size[c]
-            path = self.shards[shard[c]]
-            if ranges and ranges[-1][0] == path and start - sum(ranges[-1][1:]) <= GAP_BYTES:
-                first = ranges[-1][1]
-                ranges[-1] = (path, first, max(stop, sum(ranges[-1][1:])) - first)
-                together[-1].append(c)
+        out: list[tuple[_Run, list[tuple[str, int, int]]]] = []
+        for c in sorted(columns, key=lambda c: (shard[c], offset[c])):
+            path, start, stop = self.shards[shard[c]], offset[c], offset[c] + size[c]
+            (last, first, length), inside = out[-1] if out else (("", 0, 0), [])
+            if last == path and start - first - length <= GAP_BYTES:
+                out[-1] = (path, first, max(stop - first, length)), [*inside, (self.members[c], start, stop)]
             else:
-                ranges.append((path, start, size[c]))
-                together.append([c])
-        out: dict[str, memoryview] = {}
-        for (_, first, _), data, group in zip(ranges, reader.read_many(ranges), together, strict=True):
-            for c in group:
-                out[self.members[c]] = memoryview(data)[offset[c] - first : offset[c] - first + size[c]]
+                out.append(((path, start, size[c]), [(self.members[c], start, stop)]))
         return out
 
 

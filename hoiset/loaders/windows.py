@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from hoiset.errors import DatasetError
 from hoiset.loaders.clip_cache import ClipCache, ClipValues
 from hoiset.loaders.dataset import ClipDataset, Format
-from hoiset.loaders.decoding import Backend, Size, VideoCache
+from hoiset.loaders.decoding import Backend, Colour, Size, VideoCache
 from hoiset.loaders.digests import code_digest, describe, shard_digests
 from hoiset.loaders.features import (
     FEATURES,
@@ -33,6 +33,9 @@ from hoiset.shards.codec import canonical_json
 from hoiset.shards.schema import MAX_OBJECTS
 
 TIME, CLIP = "time.npy", "clip.json"
+AHEAD_BYTES = 1 << 26
+"""Most bytes of videos that are read at once for a batch."""
+_Ahead = dict[tuple[int, str], memoryview]
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class WindowDataset:
         features: Iterable[Feature] = (),
         format: Format | None = None,
         decoder: Backend = "pyav",
+        colour: Colour = "exact",
         cache_bytes: int = 1 << 28,
         max_open_videos: int = 16,
     ) -> None:
@@ -104,6 +108,8 @@ class WindowDataset:
             format: ``torch`` or ``numpy``; as ``clips`` by default.
             decoder: ``pyav`` or ``torchcodec``, which is faster where it is installed and differs by rounding and in
                 how it enlarges the colour planes.
+            colour: ``exact`` pixels, those of the whole clip, or ``fast`` ones, whose 2x2 neighbours share a colour
+                difference: without ``resize`` twice as fast, with it the same.
             cache_bytes: Most bytes of low-dimensional members kept in each process.
             max_open_videos: Most videos kept open in each process.
 
@@ -138,7 +144,7 @@ class WindowDataset:
         self._n_frames = table["n_frames"].to_numpy()
         self._cache = ClipCache(Spans.of(table, list(names)), cache_bytes)
         self._video_spans = Spans.of(table, list(self._videos.values()))
-        self._frames = VideoCache(decoder, max_open=max_open_videos)
+        self._frames = VideoCache(decoder, colour=colour, max_open=max_open_videos)
         stride = 1.0 / rate_hz if rate_hz is not None else stride_s
         reach = np.concatenate(list(deltas.values()))
         self._placement = Placement.of(self._n_frames, last_times(table), reach, stride, pad=pad)
@@ -178,11 +184,25 @@ class WindowDataset:
             DatasetError: A shard is missing or damaged.
             VideoError: A frame cannot be decoded.
         """
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} of a dataset of {len(self)} windows")
-        index = int(index) % len(self)
-        row, number = self._placement.clip(index)
-        clip = self._clip(row)
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """Windows, for which what is not at hand is read together; what `DataLoader` asks for a batch."""
+        n = len(self)
+        for index in indices:
+            if not -n <= index < n:
+                raise IndexError(f"index {index} of a dataset of {n} windows")
+        at = [int(index) % n for index in indices]
+        places = [self._placement.clip(index) for index in at]
+        rows = [row for row, _ in places]
+        clips = self._clips(rows)
+        ahead = self._read_ahead(dict.fromkeys(rows)) if self._videos else {}
+        return [
+            self._item(index, row, number, clip, ahead)
+            for index, (row, number), clip in zip(at, places, clips, strict=True)
+        ]
+
+    def _item(self, index: int, row: int, number: int, clip: ClipValues, ahead: _Ahead) -> dict[str, Any]:
         now = self._placement.at(clip.time, np.asarray(number))
         item: dict[str, Any] = {
             "key": self._keys[row].as_py(),
@@ -194,7 +214,7 @@ class WindowDataset:
             places = locate(clip.time, now + group.deltas)
             arrays = self._values(clip, now, group, places)
             for key in group.videos:
-                arrays[key], arrays[f"{key}_is_pad"] = self._pixels(row, key, places), places.is_pad.copy()
+                arrays[key], arrays[f"{key}_is_pad"] = self._pixels(row, key, places, ahead), places.is_pad.copy()
             item.update(arrays if self._format == "numpy" else _to_torch(arrays))
         return item
 
@@ -208,7 +228,7 @@ class WindowDataset:
             What an item holds for each key but videos, stacked: ``<key>`` (W, n, ...), ``<key>_is_pad`` (W, n) and
             ``<key>_mask`` (W, n, ...), in numpy.
         """
-        values = self._clip(clip)
+        (values,) = self._clips([clip])
         now = self._placement.times(clip, values.time)
         out: dict[str, np.ndarray] = {}
         for group in self._groups:
@@ -239,8 +259,8 @@ class WindowDataset:
         for array in (spans.shard, spans.offset, spans.size, self._placement.starts):
             add(np.ascontiguousarray(array).tobytes())
 
-    def _clip(self, row: int) -> ClipValues:
-        return self._cache.get(self._reader, row, int(self._n_frames[row]))
+    def _clips(self, rows: Sequence[int]) -> list[ClipValues]:
+        return self._cache.get(self._reader, rows, [int(self._n_frames[row]) for row in rows])
 
     def _values(self, clip: ClipValues, now: np.ndarray, group: _Group, places: Places) -> dict[str, np.ndarray]:
         """Values, padding and masks of a group's features for windows placed at ``now`` (*B)."""
@@ -260,19 +280,34 @@ class WindowDataset:
         slots = (i for i, found in enumerate(clip.clip.get("objects", ())) if found["manipulated"])
         return next(slots, None)
 
-    def _pixels(self, row: int, key: str, places: Places) -> np.ndarray:
+    def _pixels(self, row: int, key: str, places: Places, ahead: _Ahead) -> np.ndarray:
         member = self._videos[key]
         return self._frames.frames(
             (row, key),
-            partial(self._read_video, row, member),
+            partial(self._read_video, row, member, ahead),
             places.nearest,
             lossless=member.endswith(".mkv"),
             resize=self._sizes.get(key),
             n_frames=int(self._n_frames[row]),
         )
 
-    def _read_video(self, row: int, member: str) -> bytes:
-        return bytes(self._video_spans.read(self._reader, row, (member,))[member])
+    def _read_video(self, row: int, member: str, ahead: _Ahead) -> bytes:
+        found = ahead.pop((row, member), None)
+        return bytes(self._video_spans.read(self._reader, [row], (member,))[0][member] if found is None else found)
+
+    def _read_ahead(self, rows: Iterable[int]) -> _Ahead:
+        """Videos of clips that are not open, as many as are no burden."""
+        spans, left, wanted = self._video_spans, AHEAD_BYTES, list[int]()
+        for row in rows:
+            if not all((row, key) in self._frames for key in self._videos):
+                left -= int(spans.size[row].sum())
+                if left < 0:
+                    break
+                wanted.append(row)
+        if len(wanted) < 2:
+            return {}
+        found = spans.read(self._reader, wanted)
+        return {(row, name): part for row, parts in zip(wanted, found, strict=True) for name, part in parts.items()}
 
 
 def _members(table: pa.Table) -> dict[str, str]:

@@ -71,6 +71,16 @@ def test_resizing_is_that_of_the_full_decode_by_area(mp4: bytes, whole: np.ndarr
     assert np.abs(small[0] - area).mean() < 3
 
 
+def test_fast_colour_is_the_same_frame_with_coarser_colour(mp4: bytes, whole: np.ndarray) -> None:
+    fast = VideoCache(colour="fast").frames("a", lambda: mp4, np.arange(N)).astype(int)
+    distance = np.abs(fast[:, None] - whole[None].astype(int)).mean((2, 3, 4))
+    np.testing.assert_array_equal(distance.argmin(1), np.arange(N))
+    luma = np.array([0.2126, 0.7152, 0.0722])
+    assert np.abs(fast @ luma - whole @ luma).mean() < 1.5
+    with pytest.raises(VideoError, match="unknown colour"):
+        VideoCache(colour="grey")  # type: ignore[arg-type]
+
+
 def test_numbers_are_exact_and_take_the_nearest_pixel() -> None:
     depth = np.random.default_rng(0).integers(0, 60_000, (20, 12, 16)).astype(np.uint16)
     data, cache = encode_lossless(depth), VideoCache()

@@ -305,13 +305,27 @@ def test_only_what_the_keys_need_is_read_and_in_few_ranges(dataset: Path, monkey
     assert reads[0][2] < GAP_BYTES
 
 
+def test_a_batch_is_read_at_once(pristine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {"hand_joints": [0.0], "rgb": [0.0]}
+    one, batch = windows(pristine, keys), windows(pristine, keys, cache_bytes=1, max_open_videos=1)
+    indices = np.random.default_rng(0).permutation(len(one)).tolist()
+    expected, reads = [one[i] for i in indices], []
+    read = ShardReader.read_many
+    monkeypatch.setattr(ShardReader, "read_many", lambda reader, spans: reads.append(spans) or read(reader, spans))
+    found = batch.__getitems__(indices)
+    assert [len(r) for r in reads[:2]] == [5, 5]  # numbers of all clips, then videos of all clips
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a["hand_joints"], b["hand_joints"])
+        np.testing.assert_array_equal(a["rgb"], b["rgb"])
+
+
 def test_spans_are_those_of_the_index(pristine: Path) -> None:
     table = load_dataset(pristine, split=None, format="numpy").table
     names = ("rgb.mp4", "time.npy", "clip.json")
     spans = Spans.of(table, names)
     for row, members in enumerate(table["members"].to_pylist()):
         there = {m["member"]: m for m in members}
-        found = spans.read(ShardReader(pristine), row)
+        (found,) = spans.read(ShardReader(pristine), [row])
         for column, name in enumerate(names):
             assert spans.shards[spans.shard[row, column]] == there[name]["shard"]
             assert bytes(found[name]) == ShardReader(pristine).read(
