@@ -22,6 +22,7 @@ def test_the_schema_page_is_current() -> None:
         "docs/acquisition.md",
         "docs/scaling.md",
         "docs/action100m.md",
+        "docs/windows.md",
         "docs/filter.md",
         "docs/loading.md",
     ],

@@ -28,6 +28,6 @@ def test_load_and_filter(pristine: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_training_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch", reason="needs hoiset[torch]")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    dataset = make_dataset(tmp_path / "out", 6, n_frames=24, n_objects=1)
-    losses = example("02_windows_and_training.py")(str(dataset), epochs=60)
-    assert losses[-1] < 0.5 * losses[0]
+    dataset = make_dataset(tmp_path / "out", 3, n_frames=24, n_objects=1)
+    losses = example("02_windows_and_training.py")(str(dataset), epochs=40)
+    assert losses[-1] < 0.7 * losses[0]
