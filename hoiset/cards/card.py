@@ -156,7 +156,7 @@ clips = webdataset.WebDataset("data/{version}/core/{split}-00000.tar", shardshuf
 
 ```python
 import hoiset
-clips = hoiset.load_dataset("path", "{version}", split="{split}", layers={layers!r}, grasp="right")
+clips = hoiset.load_dataset("path/or/repo", "{version}", split="{split}", layers={layers!r}, grasp="right")
 ```
 """
 
