@@ -9,7 +9,18 @@ from collections.abc import Callable
 
 import typer
 
-from hoiset import cli_build, cli_cost, cli_dataset, cli_doctor, cli_eval, cli_filter, cli_plan, cli_studio, console
+from hoiset import (
+    cli_build,
+    cli_cost,
+    cli_dataset,
+    cli_doctor,
+    cli_eval,
+    cli_filter,
+    cli_plan,
+    cli_studio,
+    cli_upkeep,
+    console,
+)
 from hoiset.errors import HoisetError
 
 app = typer.Typer(
@@ -27,6 +38,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "status": cli_build.status,
     "cost": cli_cost.cost,
     "verify": cli_dataset.verify,
+    "repair": cli_upkeep.repair,
     "eval": cli_eval.eval_,
     "filter": cli_filter.filter_,
     "info": cli_dataset.info,

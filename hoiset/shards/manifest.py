@@ -95,7 +95,7 @@ def read_manifest(root: Path, version: str) -> dict[str, Any]:
         DatasetError: No such version (the message lists what is there), or not such a file.
     """
     path = Path(root) / manifest_path(version)
-    there = sorted(p.stem for p in (Path(root) / "manifest").glob("*.json"))
+    there = list_manifests(root)
     if version not in there:
         raise DatasetError(
             f"{root} has no version {version!r} with a manifest; versions there: {', '.join(there) or 'none'}"
@@ -110,3 +110,8 @@ def read_manifest(root: Path, version: str) -> dict[str, Any]:
             f"{path}: found schema {manifest.get('schema')!r}, expected {SCHEMA_VERSION!r}; use the hoiset that made it"
         )
     return manifest
+
+
+def list_manifests(root: Path) -> list[str]:
+    """Versions that have a manifest in ``root``."""
+    return sorted(p.stem for p in (Path(root) / "manifest").glob("*.json"))

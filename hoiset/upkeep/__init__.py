@@ -1,0 +1,1 @@
+"""Finished datasets, later: mending, comparing, joining, and bringing them to a newer schema."""
