@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,14 @@ class ClipValues:
         arrays: Item name -> (T, ...), read-only.
         clip: ``clip.json``; empty where it was not asked for.
         nbytes: What they take.
+        present: Item name -> (T, ...) bool, which hands or objects are there; filled when it is first asked for.
     """
 
     time: Float[np.ndarray, "T"]
     arrays: dict[str, np.ndarray]
     clip: dict[str, Any]
     nbytes: int
+    present: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class ClipCache:

@@ -45,6 +45,16 @@ class Moments:
         """(*B, n, ...) of a member at the window's times."""
         return interpolate(self.clip.arrays[name], self.places, self.kinds[name])
 
+    def present(self, name: str, entities: int) -> np.ndarray:
+        """(*B, n, ...) which hands or objects of a member are there, as :func:`presence` of :meth:`then` would say."""
+        known = self.clip.present
+        if name not in known:
+            known[name] = presence(name, self.clip.arrays[name], 1 + entities)
+        if self.kinds[name] == "nearest":
+            return known[name][self.places.nearest]
+        there = known[name][self.places.low]
+        return there if self.places.on_frames else there & known[name][self.places.high]
+
     def now(self, name: str) -> np.ndarray:
         """(*B, 1, ...) of a member now."""
         return interpolate(self.clip.arrays[name], locate(self.clip.time, self.now_s), self.kinds[name])
@@ -72,6 +82,7 @@ class Feature:
             ``None`` = no mask.
         needs_before: Whether a step whose beginning lies outside of the clip is padding, too.
         needs_object: Whether it is about the object that ``object=`` chooses.
+        is_member: Whether it is a member as it is.
     """
 
     name: str
@@ -81,6 +92,7 @@ class Feature:
     entities: int | None = None
     needs_before: bool = False
     needs_object: bool = False
+    is_member: bool = False
 
 
 def steps_before(deltas: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
@@ -98,7 +110,7 @@ def member_feature(name: str) -> Feature:
     entities = 2 if name == "contact" else 1 if name.startswith(("hand_", "object_")) else None
     if entities is None and name.endswith(("_q", "_root")):
         entities = 0
-    return Feature(name, (name,), partial(_member, name), f"the member {name}", entities)
+    return Feature(name, (name,), partial(_member, name), f"the member {name}", entities, is_member=True)
 
 
 def kind_of(name: str) -> Kind | None:

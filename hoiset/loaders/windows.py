@@ -117,6 +117,11 @@ class WindowDataset:
             DatasetError: An unknown key or option, or times that do not increase; the message lists what is there.
             MissingDependency: A decoder that does not import.
         """
+        if not isinstance(clips, ClipDataset):
+            raise DatasetError(
+                f"found {type(clips).__name__}, expected a ClipDataset: windows are drawn at random, also of a dataset "
+                "that lies elsewhere; leave out streaming=True"
+            )
         if stride_s is not None and rate_hz is not None:
             raise DatasetError("found both stride_s and rate_hz, expected at most one")
         if rate_hz is not None and not rate_hz > 0:
@@ -271,7 +276,11 @@ class WindowDataset:
             pad = places.is_pad | at.before_places.is_pad if feature.needs_before else places.is_pad.copy()
             out[feature.name], out[f"{feature.name}_is_pad"] = value, pad
             if feature.entities is not None:
-                out[f"{feature.name}_mask"] = presence(feature.name, value, pad.ndim + feature.entities)
+                out[f"{feature.name}_mask"] = (
+                    at.present(feature.name, feature.entities)
+                    if feature.is_member
+                    else presence(feature.name, value, pad.ndim + feature.entities)
+                )
         return out
 
     def _slot(self, clip: ClipValues) -> int | None:

@@ -99,6 +99,18 @@ def test_what_is_absent_at_one_side_is_absent_between(tmp_path: Path) -> None:
         assert window[f"{key}_mask"][:, 1].tolist() == [True, False, False, False, True], key
 
 
+@pytest.mark.parametrize("deltas", [[0.0, STEP], [-0.31, 0.0, 0.04, 0.33]])
+def test_masks_of_members_are_those_of_their_values(pristine: Path, deltas: list[float]) -> None:
+    from hoiset.loaders.features import presence
+
+    keys = ("hand_joints", "hand_score", "hand_source", "object_pose", "object_state", "contact", "hand_mano")
+    ours = windows(pristine, {key: deltas for key in keys}, stride_s=0.11)
+    for window in ours:
+        for key in keys:
+            axes = 3 if key == "contact" else 2
+            np.testing.assert_array_equal(window[f"{key}_mask"], presence(key, window[key], axes), err_msg=key)
+
+
 def test_hand_poses_as_actions(pristine: Path) -> None:
     forms = ("hand_wrist", "hand_wrist_relative", "hand_wrist_delta", "hand_wrist_object")
     deltas = [STEP, 2 * STEP, 3 * STEP]
@@ -280,6 +292,8 @@ def test_what_is_wrong_is_said(
 
 
 def test_no_clips_is_an_error(pristine: Path) -> None:
+    with pytest.raises(DatasetError, match="found list, expected a ClipDataset"):
+        WindowDataset([], {"grasp": [0.0]})  # type: ignore[arg-type]
     with pytest.raises(DatasetError, match="no clips"):
         WindowDataset(load_dataset(pristine, verb="juggle", format="numpy"), {"grasp": [0.0]})
 
