@@ -29,6 +29,7 @@ import numpy as np
 from av.container import InputContainer
 
 from hoiset.loaders import WindowDataset, collate, load_dataset
+from hoiset.loaders.dataset import Format
 from hoiset.shards.index import write_index
 from hoiset.shards.writer import UnitWriter
 
@@ -158,11 +159,13 @@ def with_video(root: Path, n: int, rng: np.random.Generator, resize: int | None)
     return rate(turns, [block.tolist() for block in blocks])
 
 
-def by_workers(root: Path, n: int, workers: int, keys: dict[str, list[float]], batch: int) -> float:
+def by_workers(
+    root: Path, n: int, workers: int, keys: dict[str, list[float]], batch: int, format: Format = "torch"
+) -> float:
     """Windows a second out of a DataLoader, once its workers run."""
     from torch.utils.data import DataLoader, Subset
 
-    clips = load_dataset(root, split="train", layers=("core", "video"))
+    clips = load_dataset(root, format=format, layers=("core", "video"))
     ours = WindowDataset(clips, keys)
     picks = np.random.default_rng(1).integers(0, len(ours), n + 4 * batch).tolist()
     loader: Iterable[Any] = DataLoader(
@@ -196,6 +199,7 @@ def main() -> None:
         for workers in (1, 2):
             found[f"workers_{workers}"] = {
                 "low_dim": by_workers(square, n_low, workers, keys, 64),
+                "low_dim_numpy": by_workers(square, n_low, workers, keys, 64, "numpy"),
                 "video_256": by_workers(square, n_video, workers, {"rgb": ACTIONS, **keys}, 4),
             }
     for name, rates in found.items():
