@@ -39,6 +39,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "cost": cli_cost.cost,
     "verify": cli_dataset.verify,
     "repair": cli_upkeep.repair,
+    "diff": cli_upkeep.diff,
+    "merge": cli_upkeep.merge,
     "eval": cli_eval.eval_,
     "filter": cli_filter.filter_,
     "info": cli_dataset.info,

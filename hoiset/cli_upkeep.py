@@ -1,8 +1,9 @@
-"""The commands that look after finished datasets: ``hoiset repair``."""
+"""The commands that look after finished datasets: ``hoiset repair``, ``diff`` and ``merge``."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,3 +44,62 @@ def repair(
     shards = f"{len(done.rewritten)} shards written again, {len(done.removed)} files removed"
     where = "nothing was changed" if dry_run else f"see {record_path(name)}"
     console.print_line(f"{name}: {counts}; {shards}; {where}")
+
+
+def diff(
+    what: Annotated[
+        list[str], typer.Argument(metavar="A B | PATH V1 V2", help="Two datasets, or one and two of its versions.")
+    ],
+    version: Version = None,
+    json: AsJson = False,
+) -> None:
+    """Which clips were added, removed and changed, and by what; exit code 1 if any."""
+    from hoiset.upkeep.diff import diff_datasets
+
+    if len(what) == 3 and version is None:
+        (a, version_a), (b, version_b) = (Path(what[0]), what[1]), (Path(what[0]), what[2])
+    elif len(what) == 2:
+        (a, version_a), (b, version_b) = ((Path(root), version_of(Path(root), version)) for root in what)
+    else:
+        raise typer.BadParameter("give two datasets, or a dataset and two of its versions")
+    found = diff_datasets(a, version_a, b, version_b)
+    if json:
+        console.print_json({"equal": found.is_empty, **asdict(found), "counts": found.counts()})
+    else:
+        for change in found.changed:
+            by = f" (stages: {', '.join(change.stages)})" if change.stages else ""
+            console.print_line(f"changed {change.key}: {', '.join(change.members)}{by}")
+        for name, keys in (("added", found.added), ("removed", found.removed)):
+            for key in keys:
+                console.print_line(f"{name} {key}")
+        if found.recipe:
+            console.print_line(f"recipes differ in {', '.join(found.recipe)}")
+        totals = {"equal": found.n_equal, "added": len(found.added), "removed": len(found.removed)}
+        totals["changed"] = len(found.changed)
+        rows = [
+            *totals.items(),
+            *((f"changed {n}", k) for of_kind in found.counts().values() for n, k in of_kind.items()),
+        ]
+        console.print_table(("what", "clips"), rows)
+    if not found.is_empty:
+        raise typer.Exit(1)
+
+
+def merge(
+    roots: Annotated[list[Path], typer.Argument(metavar="A B ...", help="Datasets of one recipe.")],
+    to: Annotated[Path, typer.Option("--to", help="New or empty directory.")],
+    version: Version = None,
+    json: AsJson = False,
+) -> None:
+    """One dataset of several that machines built with the same recipe."""
+    from hoiset.upkeep.merge import merge_datasets
+
+    if len(roots) < 2:
+        raise typer.BadParameter("give two datasets or more", param_hint="A B ...")
+    name = version_of(roots[0], version)
+    done = merge_datasets(roots, name, to)
+    if json:
+        console.print_json(asdict(done))
+        return
+    shards = f"{done.copied} shards copied, {done.rewritten} written again"
+    console.print_line(f"{name}: {done.clips} clips ({len(done.taken_once)} in several), {shards} -> {to}")

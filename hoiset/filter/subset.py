@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import heapq
 import json
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from itertools import count, islice
 from operator import itemgetter
 from pathlib import Path
@@ -21,11 +19,13 @@ from hoiset.filter.query import Query, parse
 from hoiset.filter.scan import ClipIndex
 from hoiset.shards.atomic import atomic_file, write_atomic, writing
 from hoiset.shards.codec import canonical_json
+from hoiset.shards.copying import copied_sample
 from hoiset.shards.index import GROUP_ROWS, index_options, index_schema
 from hoiset.shards.manifest import digest, manifest_path, read_manifest
 from hoiset.shards.reader import ShardReader
-from hoiset.shards.schema import KEY_PATTERN, MAX_KEY_LENGTH, PARTITIONS, layers, members
-from hoiset.shards.writer import EncodedSample, ShardRecord, UnitWriter
+from hoiset.shards.schema import PARTITIONS, layers
+from hoiset.shards.staging import check_apart, new_directory
+from hoiset.shards.writer import ShardRecord, UnitWriter
 
 _UNITS = ".units"
 """Folder of the records of finished shards, among them: ``hoiset verify`` passes no dataset that still has it."""
@@ -92,12 +92,12 @@ def write_dataset(root: Path, version: str, query: Query, out: Path) -> int:
 
     plain_style()
     root, out = root.resolve(), out.resolve()
-    _check_place(root, out)
+    check_apart(root, out)
     manifest, index = read_manifest(root, version), ClipIndex.open(root, version)
     matching = sum(len(found.rows) for found in index.find(query))
     if not matching:
         raise DatasetError(f"no clip of {root} matches {query.text}; nothing was written")
-    with _whole_or_not(out) as staging:
+    with new_directory(out) as staging:
         size = max((file["samples"] or 1 for file in manifest["files"] if file["layer"] == "core"), default=1)
         copied = sum(_copy(root, version, index, query, partition, size, staging) for partition in PARTITIONS)
         if copied != matching:
@@ -121,27 +121,6 @@ def write_dataset(root: Path, version: str, query: Query, out: Path) -> int:
     return matching
 
 
-def _check_place(root: Path, out: Path) -> None:
-    if out == root or root in out.parents or out in root.parents:
-        raise DatasetError(f"found {out}, expected a directory apart from the dataset {root}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DatasetError(f"{out} is not empty, expected a new or empty directory; choose another")
-
-
-@contextmanager
-def _whole_or_not(out: Path) -> Iterator[Path]:
-    """A directory that becomes ``out`` at the end of the block, or vanishes."""
-    staging = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
-        yield staging
-        with writing(out):
-            staging.replace(out)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
-
-
 def _copy(root: Path, version: str, index: ClipIndex, query: Query, partition: str, size: int, staging: Path) -> int:
     """Copy the matching clips of a partition into shards of ``size`` clips; returns how many there were."""
     tables = (found.table for found in index.find(query & parse(partition=partition), index_schema().names))
@@ -156,7 +135,7 @@ def _copy(root: Path, version: str, index: ClipIndex, query: Query, partition: s
             _check_layers(there)
             with UnitWriter(staging, version, partition, number, there) as unit:
                 for row in unit_rows:
-                    unit.add_encoded(_encoded(reader, row))
+                    unit.add_encoded(copied_sample(reader, row))
             record = {"shards": [shard.to_json() for shard in unit.records], "rows": list(unit.rows)}
             write_atomic(_unit_path(staging, version, partition, number), canonical_json(record))
             copied += len(unit_rows)
@@ -167,20 +146,6 @@ def _check_layers(there: tuple[str, ...]) -> None:
     strange = [layer for layer in there if layer not in layers()]
     if strange:
         raise DatasetError(f"found the layers {strange} in the index, expected some of {', '.join(layers())}")
-
-
-def _encoded(reader: ShardReader, row: Mapping[str, Any]) -> EncodedSample:
-    """A sample as its members' bytes, which nobody decodes."""
-    key = row["key"]
-    if not re.fullmatch(KEY_PATTERN, key) or len(key) > MAX_KEY_LENGTH:
-        raise DatasetError(f"found the key {key!r} in the index, expected one like {KEY_PATTERN}; do not trust it")
-    encoded: dict[str, dict[str, bytes]] = {}
-    for span in row["members"]:
-        if span["member"] not in {member.name for member in members(span["layer"])}:
-            raise DatasetError(f"{key}: found the member {span['member']!r} in the index, expected one of the schema")
-        data = reader.read(span["shard"], span["offset"], span["size"])
-        encoded.setdefault(span["layer"], {})[span["member"]] = data
-    return EncodedSample(key, encoded, {name: value for name, value in row.items() if name != "members"})
 
 
 def _unit_path(staging: Path, version: str, partition: str, number: int) -> Path:
