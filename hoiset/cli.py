@@ -41,6 +41,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "repair": cli_upkeep.repair,
     "diff": cli_upkeep.diff,
     "merge": cli_upkeep.merge,
+    "migrate": cli_upkeep.migrate,
     "eval": cli_eval.eval_,
     "filter": cli_filter.filter_,
     "info": cli_dataset.info,

@@ -57,10 +57,14 @@ def info(
 
     from hoiset.cards.statistics import describe
     from hoiset.shards.index import read_index
+    from hoiset.shards.sizes import layer_sizes
 
     name = version_of(root, version)
-    described = asdict(describe(root, read_index(root, name)))
+    index = read_index(root, name)
+    described = asdict(describe(root, index))
     summary = {"version": name, **{k: dict(v) if isinstance(v, list) else v for k, v in described.items()}}
+    sizes = {layer: asdict(size) for layer, size in layer_sizes(index).items()}
+    summary |= {"bytes_a_clip": sizes} if json else {f"bytes a clip, {layer}": size for layer, size in sizes.items()}
     if json:
         console.print_json(summary)
     else:

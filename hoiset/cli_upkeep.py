@@ -1,4 +1,4 @@
-"""The commands that look after finished datasets: ``hoiset repair``, ``diff`` and ``merge``."""
+"""The commands that look after finished datasets: ``hoiset repair``, ``diff``, ``merge`` and ``migrate``."""
 
 from __future__ import annotations
 
@@ -22,11 +22,9 @@ def repair(
     json: AsJson = False,
 ) -> None:
     """Leave out what is damaged, so that `hoiset verify` passes, and say what was lost."""
-    from hoiset.shards.manifest import list_manifests
     from hoiset.upkeep.repair import record_path, repair_dataset
 
-    manifests = list_manifests(root)
-    name = manifests[0] if version is None and len(manifests) == 1 else version_of(root, version)
+    name = _manifest_of(root, version)
     done = repair_dataset(root, name, strict=strict, dry_run=dry_run)
     if json:
         console.print_json({**asdict(done), "dry_run": dry_run})
@@ -103,3 +101,23 @@ def merge(
         return
     shards = f"{done.copied} shards copied, {done.rewritten} written again"
     console.print_line(f"{name}: {done.clips} clips ({len(done.taken_once)} in several), {shards} -> {to}")
+
+
+def migrate(root: Root, version: Version = None) -> None:
+    """Bring a dataset to the schema of this hoiset."""
+    from hoiset.upkeep.migrate import migrate_dataset
+
+    name = _manifest_of(root, version)
+    passed = migrate_dataset(root, name)
+    if len(passed) == 1:
+        console.print_line(f"{name}: is already of schema {passed[0]}, nothing was done")
+    else:
+        console.print_line(f"{name}: schema {' -> '.join(passed)}")
+
+
+def _manifest_of(root: Path, version: str | None) -> str:
+    """The version asked for, or the only one with a manifest: its index may be what is damaged."""
+    from hoiset.shards.manifest import list_manifests
+
+    there = list_manifests(root)
+    return there[0] if version is None and len(there) == 1 else version_of(root, version)
