@@ -13,6 +13,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from hoiset.errors import DatasetError, HoisetError, SchemaError
 from hoiset.shards import codec
 from hoiset.shards.checks import content_problems
@@ -28,6 +30,7 @@ from hoiset.shards.validate import mismatches
 DEFAULT_REPROJECTION_SHARE = 0.25
 BYTES_PER_PROCESS = 64 << 20
 """Starting a process takes longer than verifying fewer bytes than this."""
+ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -379,24 +382,44 @@ def _partition_problems(shards: _Shards) -> Iterator[Problem]:
 def _index_problems(root: Path, version: str, shards: _Shards) -> Iterator[Problem]:
     file = index_path(version)
     try:
-        rows = {row["key"]: row for row in read_index(root, version).to_pylist()}
+        table = read_index(root, version)
     except HoisetError as error:
         yield Problem(file, "", str(error))
         return
-    expected: dict[str, dict[str, Any]] = {}
-    spans: dict[str, set[tuple[Any, ...]]] = {}
-    for path, (entry, found) in shards.items():
-        expected |= found.rows
-        for key, of_key in found.spans.items():
-            entries = {(entry.layer, name, path, offset, size) for name, (offset, size) in of_key.items()}
-            spans.setdefault(key, set()).update(entries)
-    for key in sorted(rows.keys() ^ spans.keys()):
-        yield Problem(file, key, "a row without a sample" if key in rows else "no row of this sample")
+    holders: dict[str, list[tuple[Entry, Found]]] = {}
+    for entry, found in shards.values():
+        for key in found.spans:
+            holders.setdefault(key, []).append((entry, found))
+    seen = set[str]()
+    for row in _in_batches(table):
+        key = row["key"]
+        if key in seen:
+            yield Problem(file, key, "found the key twice")
+        elif key not in holders:
+            yield Problem(file, key, "a row without a sample")
+        else:
+            yield from _row_problems(file, row, holders[key])
+        seen.add(key)
+    for key in sorted(holders.keys() - seen):
+        yield Problem(file, key, "no row of this sample")
+
+
+def _in_batches(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """The rows of a table, of which few are Python's objects at once."""
+    for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
+        yield from batch.to_pylist()
+
+
+def _row_problems(file: str, row: Mapping[str, Any], holders: list[tuple[Entry, Found]]) -> Iterator[Problem]:
+    key = row["key"]
+    spans: set[tuple[Any, ...]] = set()
+    expected: dict[str, Any] | None = None
+    for entry, found in holders:
+        spans.update((entry.layer, name, entry.path, *span) for name, span in found.spans[key].items())
+        expected = found.rows.get(key, expected)
+    if {tuple(m[n] for n in ("layer", "member", "shard", "offset", "size")) for m in row["members"]} != spans:
+        yield Problem(file, key, "found other shards, offsets or sizes of its members than in the shards")
     columns = [name for name in index_schema().names if name != "members"]
-    for key in sorted(rows.keys() & spans.keys()):
-        of_row = {tuple(m[n] for n in ("layer", "member", "shard", "offset", "size")) for m in rows[key]["members"]}
-        if of_row != spans[key]:
-            yield Problem(file, key, "found other shards, offsets or sizes of its members than in the shards")
-        wrong = [n for n in columns if key in expected and rows[key][n] != expected[key][n]]
-        if wrong:
-            yield Problem(file, key, f"found other values than in the shard in {', '.join(wrong)}")
+    wrong = [name for name in columns if expected is not None and row[name] != expected[name]]
+    if wrong:
+        yield Problem(file, key, f"found other values than in the shard in {', '.join(wrong)}")

@@ -76,6 +76,16 @@ def test_a_built_dataset_is_whole(pristine: Path) -> None:
     assert report == verify(pristine)
 
 
+def test_problems_come_in_one_order_whoever_looks(dataset: Path) -> None:
+    for path in dataset.glob("data/v2/*/*.tar"):
+        data = bytearray(path.read_bytes())
+        data[2000] ^= 1
+        path.write_bytes(data)
+    alone = verify(dataset)
+    assert len(alone.problems) >= 6
+    assert verify_dataset(dataset, processes=3) == alone
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_flipped_byte_is_found(dataset: Path, data: st.DataObject) -> None:
@@ -216,6 +226,13 @@ def test_an_index_that_lacks_a_row_is_found(dataset: Path) -> None:
     pq.write_table(read_index(dataset, "v2").slice(1), dataset / "index/v2.parquet")
     bless(dataset)
     assert [(p.key, p.what) for p in verify(dataset).problems] == [("clip_00", "no row of this sample")]
+
+
+def test_a_row_twice_is_found(dataset: Path) -> None:
+    table = read_index(dataset, "v2")
+    pq.write_table(pa.concat_tables([table, table.slice(4)]), dataset / "index/v2.parquet")
+    bless(dataset)
+    assert [(p.key, p.what) for p in verify(dataset).problems] == [("clip_04", "found the key twice")]
 
 
 def test_a_manifest_that_leads_out_is_a_problem(dataset: Path) -> None:
