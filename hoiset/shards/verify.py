@@ -383,7 +383,8 @@ def _index_problems(root: Path, version: str, shards: _Shards) -> Iterator[Probl
     file = index_path(version)
     try:
         table = read_index(root, version)
-    except HoisetError as error:
+        table.validate(full=True)  # a flipped byte may leave text that is none
+    except (HoisetError, pa.ArrowInvalid) as error:
         yield Problem(file, "", str(error))
         return
     holders: dict[str, list[tuple[Entry, Found]]] = {}

@@ -102,6 +102,15 @@ def test_any_flipped_byte_is_found(dataset: Path, data: st.DataObject) -> None:
         path.write_bytes(original)
 
 
+def test_text_in_the_index_that_is_none_is_found(dataset: Path) -> None:
+    path = dataset / "index/v2.parquet"
+    table = pq.read_table(path)
+    broken = pa.array([b"\xff\xfe" * 4] * table.num_rows, pa.binary()).view(pa.string())
+    pq.write_table(table.set_column(table.schema.get_field_index("key"), "key", broken), path)
+    bless(dataset)
+    assert "index/v2.parquet" in {p.file for p in verify(dataset).problems}
+
+
 @pytest.mark.parametrize("name", ["clip.json", "time.npy"])
 @pytest.mark.parametrize("agree", [False, True])
 def test_a_cut_at_a_member_boundary_is_found(dataset: Path, name: str, agree: bool) -> None:
