@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from hoiset.errors import DatasetError, HoisetError, SchemaError
+from hoiset.errors import DatasetError, SchemaError
 from hoiset.shards import codec
+from hoiset.shards.agreement import index_problems, key_problems, layer_problems, partition_problems
 from hoiset.shards.checks import content_problems
-from hoiset.shards.index import index_path, index_row, index_schema, read_index
+from hoiset.shards.findings import Entry, Found, Problem, beside
+from hoiset.shards.index import index_path, index_row
 from hoiset.shards.manifest import read_manifest
 from hoiset.shards.ranges import inside
 from hoiset.shards.reader import TarMember
@@ -30,25 +30,6 @@ from hoiset.shards.validate import mismatches
 DEFAULT_REPROJECTION_SHARE = 0.25
 BYTES_PER_PROCESS = 64 << 20
 """Starting a process takes longer than verifying fewer bytes than this."""
-ROWS_AT_ONCE = 4096
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong.
-
-    Attributes:
-        file: Relative to the root.
-        key: Of the sample, or ``""`` when it concerns the file.
-        what: What was found and what was expected.
-    """
-
-    file: str
-    key: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.file}{f' [{self.key}]' if self.key else ''}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -75,23 +56,6 @@ class VerifyReport:
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         return not self.problems
-
-
-@dataclass
-class Found:
-    """What reading one file gave.
-
-    Attributes:
-        problems: What is wrong in it.
-        rows: Key -> index row, all but ``members``, of the sound samples of a core shard.
-        spans: Key -> member -> offset and size, of every sample of a shard.
-        lengths: Key -> T, as ``rows``.
-    """
-
-    problems: list[Problem] = field(default_factory=list)
-    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
-    spans: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    lengths: dict[str, int] = field(default_factory=dict)
 
 
 def verify_dataset(root: str | Path, version: str | None = None, *, processes: int | None = None) -> VerifyReport:
@@ -186,36 +150,13 @@ def examine(root: Path, storage: Storage, version: str, processes: int | None = 
     by_path = {e.path: (e, f) for e, f in zip(entries, found, strict=True)}
     shards = {path: (e, f) for path, (e, f) in by_path.items() if e.layer}
     problems += _stray_files(storage, version, by_path)
-    problems += _layer_problems(shards)
-    problems += _key_problems(shards)
-    problems += _partition_problems(shards)
+    problems += layer_problems(shards)
+    problems += key_problems(shards)
+    problems += partition_problems(shards)
     if index_path(version) not in by_path:
         problems.append(Problem(index_path(version), "", "not in the manifest"))
-    problems += _index_problems(root, version, shards)
+    problems += index_problems(root, version, shards)
     return Examination(manifest, tuple(zip(entries, found, strict=True)), tuple(problems))
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A file as the manifest lists it."""
-
-    path: str
-    bytes: int
-    sha256: str
-    samples: int | None
-    layer: str | None
-    partition: str | None
-
-    @staticmethod
-    def of(entry: Mapping[str, Any]) -> Entry:
-        """From the manifest; raises DatasetError for an entry that lacks something."""
-        try:
-            return Entry(
-                str(entry["path"]), int(entry["bytes"]), str(entry["sha256"]), entry["samples"], entry["layer"],
-                entry["partition"],
-            )  # fmt: skip
-        except (KeyError, TypeError, ValueError) as error:
-            raise DatasetError(f"the manifest lists a file without {error}; build the version again") from error
 
 
 def reprojection_share(manifest: Mapping[str, Any]) -> float:
@@ -232,7 +173,7 @@ def _verify_files(
 ) -> list[Found]:
     """One :class:`Found` an entry; core shards are read together with the video shard beside them."""
     paths = {e.path for e in entries}
-    work = [(root, e, _beside(e, paths), share) for e in entries]
+    work = [(root, e, beside(e, paths), share) for e in entries]
     useful = 1 + sum(e.bytes for e in entries) // BYTES_PER_PROCESS
     processes = min(processes or min(_cores(), useful), len(entries))
     if storage.local is None:
@@ -269,15 +210,6 @@ def _verify_fetched(storage: Storage, root: Path, entry: Entry, core: str | None
     finally:
         for path in fetched:
             path.unlink()
-
-
-def _beside(entry: Entry, paths: set[str]) -> str | None:
-    """The core shard of the same unit, for a shard of another layer."""
-    if entry.layer in (None, "core"):
-        return None
-    parts = entry.path.split("/")
-    core = "/".join([*parts[:-2], "core", parts[-1]])
-    return core if core in paths else None
 
 
 def _verify_file(root: Path, entry: Entry, core: str | None, share: float) -> Found:
@@ -343,84 +275,7 @@ def _decode(group: Mapping[str, TarMember], layer: str) -> dict[str, Any]:
     return {name: codec.decode(known[name], item.data) for name, item in group.items()}
 
 
-_Shards = Mapping[str, tuple[Entry, Found]]
-
-
 def _stray_files(storage: Storage, version: str, listed: Mapping[str, Any]) -> Iterator[Problem]:
     for name in storage.names(f"data/{version}"):
         if name not in listed:
             yield Problem(name, "", "not in the manifest; remove it or build again")
-
-
-def _layer_problems(shards: _Shards) -> Iterator[Problem]:
-    for path, (entry, found) in shards.items():
-        core = _beside(entry, set(shards))
-        if entry.layer != "core" and core is None:
-            yield Problem(path, "", "no core shard of the same name in the manifest")
-        elif core is not None and list(found.spans) != list(shards[core][1].spans):
-            yield Problem(path, "", f"found other keys, or another order of keys, than in {core}")
-
-
-def _key_problems(shards: _Shards) -> Iterator[Problem]:
-    seen: dict[tuple[str, str], str] = {}
-    for path, (entry, found) in shards.items():
-        for key in found.spans:
-            first = seen.setdefault((str(entry.layer), key), path)
-            if first != path:
-                yield Problem(path, key, f"found the key also in {first}, expected unique keys")
-
-
-def _partition_problems(shards: _Shards) -> Iterator[Problem]:
-    seen: dict[str, tuple[str, str]] = {}
-    for path, (entry, found) in shards.items():
-        for key, row in found.rows.items():
-            first = seen.setdefault(row["uid"], (str(entry.partition), path))
-            if first[0] != entry.partition:
-                yield Problem(path, key, f"found the source video {row['uid']!r} also in {first[1]}, another partition")
-
-
-def _index_problems(root: Path, version: str, shards: _Shards) -> Iterator[Problem]:
-    file = index_path(version)
-    try:
-        table = read_index(root, version)
-        table.validate(full=True)  # a flipped byte may leave text that is none
-    except (HoisetError, pa.ArrowInvalid) as error:
-        yield Problem(file, "", str(error))
-        return
-    holders: dict[str, list[tuple[Entry, Found]]] = {}
-    for entry, found in shards.values():
-        for key in found.spans:
-            holders.setdefault(key, []).append((entry, found))
-    seen = set[str]()
-    for row in _in_batches(table):
-        key = row["key"]
-        if key in seen:
-            yield Problem(file, key, "found the key twice")
-        elif key not in holders:
-            yield Problem(file, key, "a row without a sample")
-        else:
-            yield from _row_problems(file, row, holders[key])
-        seen.add(key)
-    for key in sorted(holders.keys() - seen):
-        yield Problem(file, key, "no row of this sample")
-
-
-def _in_batches(table: pa.Table) -> Iterator[dict[str, Any]]:
-    """The rows of a table, of which few are Python's objects at once."""
-    for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
-        yield from batch.to_pylist()
-
-
-def _row_problems(file: str, row: Mapping[str, Any], holders: list[tuple[Entry, Found]]) -> Iterator[Problem]:
-    key = row["key"]
-    spans: set[tuple[Any, ...]] = set()
-    expected: dict[str, Any] | None = None
-    for entry, found in holders:
-        spans.update((entry.layer, name, entry.path, *span) for name, span in found.spans[key].items())
-        expected = found.rows.get(key, expected)
-    if {tuple(m[n] for n in ("layer", "member", "shard", "offset", "size")) for m in row["members"]} != spans:
-        yield Problem(file, key, "found other shards, offsets or sizes of its members than in the shards")
-    columns = [name for name in index_schema().names if name != "members"]
-    wrong = [name for name in columns if expected is not None and row[name] != expected[name]]
-    if wrong:
-        yield Problem(file, key, f"found other values than in the shard in {', '.join(wrong)}")

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from hoiset.errors import DatasetError, HoisetError, SchemaError
 from hoiset.shards import codec
 from hoiset.shards.checks import content_problems
+from hoiset.shards.findings import Entry, Found, Problem
 from hoiset.shards.index import index_row, read_index
 from hoiset.shards.ranges import inside
 from hoiset.shards.reader import ShardReader
@@ -17,7 +20,7 @@ from hoiset.shards.schema import layers, members
 from hoiset.shards.storage import Storage
 from hoiset.shards.ustar import BLOCK, read_header
 from hoiset.shards.validate import mismatches
-from hoiset.shards.verify import Entry, Examination, Found, Problem, examine, reprojection_share
+from hoiset.shards.verify import Examination, examine, reprojection_share
 from hoiset.shards.writer import ShardRecord
 
 Spans = Mapping[str, Mapping[str, tuple[int, int]]]
@@ -134,7 +137,8 @@ def _indexed(root: Path, version: str) -> dict[str, dict[str, dict[str, tuple[in
     """Key -> shard -> member -> offset and size, as far as the index can be read."""
     try:
         table = read_index(root, version, ["key", "members"])
-    except HoisetError:
+        table.validate(full=True)
+    except (HoisetError, pa.ArrowInvalid):
         return {}
     out: dict[str, dict[str, dict[str, tuple[int, int]]]] = {}
     for row in table.to_pylist():
