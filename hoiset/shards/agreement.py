@@ -21,7 +21,7 @@ Shards = Mapping[str, tuple[Entry, Found]]
 def layer_problems(shards: Shards) -> Iterator[Problem]:
     """Layers that do not hold the keys of the core layer in its order."""
     for path, (entry, found) in shards.items():
-        core = beside(entry, set(shards))
+        core = beside(entry, shards.keys())
         if entry.layer != "core" and core is None:
             yield Problem(path, "", "no core shard of the same name in the manifest")
         elif core is not None and list(found.spans) != list(shards[core][1].spans):

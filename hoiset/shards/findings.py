@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,7 @@ class Entry:
             raise DatasetError(f"the manifest lists a file without {error}; build the version again") from error
 
 
-def beside(entry: Entry, paths: set[str]) -> str | None:
+def beside(entry: Entry, paths: Container[str]) -> str | None:
     """The core shard of the same unit, for a shard of another layer, where it is one of ``paths``."""
     if entry.layer in (None, "core"):
         return None
