@@ -39,9 +39,9 @@ score, and the error of the best-scored share. It is worth filtering on where th
 **Where the error comes from:** `--oracle hands,masks` builds BUILD again from its recipe and the videos beside TRUTH,
 with ground truth in place of what those stages would have estimated, and measures that build: what is left is the other
 stages' own. Any of `camera`, `landmarks`, `palm_depth`, `hands`, `masks`, `depth` can be given; `--noise
-joint_m=0.005,depth_share=0.02` adds noise. It goes to `BUILD.oracle-hands-masks`, or to `build/` in `--out`. `hoiset
-build ... --oracle hands --truth DIR` does the same for a build of its own. [The report](../benchmarks/fidelity.md) has
-the figures.
+joint_m=0.005,depth_share=0.02` adds noise. `landmarks` and `hands` tell pass 1, too, where hands are. It goes to
+`BUILD.oracle-hands-masks`, or to `build/` in `--out`. `hoiset build ... --oracle hands --truth DIR` does the same for a
+build of its own. [The report](../benchmarks/fidelity.md) has the figures.
 
 `hoiset.eval.compare(before, after)` lists the figures that are now beyond the bad end of the interval that they had.
 

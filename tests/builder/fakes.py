@@ -39,7 +39,7 @@ def backends(profile: str) -> Iterator[Any]:
     yield Backends(hands=FakeModel("hands"), person=FakeModel("person"))
 
 
-def screen(video: SourceVideo, hands: Any, params: Any, step_s: Any) -> tuple[Candidate, ...]:
+def screen(video: SourceVideo, hands: Any, params: Any, step_s: Any, known_hands: Any = None) -> tuple[Candidate, ...]:
     _log("screen", video.uid)
     words = video.path.read_text().split() if video.path.is_file() else ["no_video"]
     if "screen_bug" in words:
