@@ -130,13 +130,22 @@ def iter_tar(path: Path) -> Iterator[TarMember]:
 
 
 def iter_samples(path: Path) -> Iterator[tuple[str, dict[str, TarMember]]]:
+    """The samples of a tar, see :func:`grouped`; raises DatasetError as :func:`iter_tar` too."""
+    return grouped(iter_tar(path), path)
+
+
+def grouped(files: Iterable[TarMember], path: Path | str) -> Iterator[tuple[str, dict[str, TarMember]]]:
     """Consecutive files of one key, as WebDataset groups them.
 
+    Args:
+        files: Of a tar, in its order.
+        path: Of the tar, for messages.
+
     Raises:
-        DatasetError: As :func:`iter_tar`, or a member comes twice in a sample.
+        DatasetError: A member comes twice in a sample.
     """
     key, group = "", dict[str, TarMember]()
-    for item in iter_tar(path):
+    for item in files:
         if item.key != key and group:
             yield key, group
             group = {}

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from hoiset.errors import DatasetError
-from hoiset.shards.reader import TarMember
+from hoiset.shards.reader import TarMember, grouped
 
 BLOCK = 512
 _CHUNK = 1 << 20
@@ -90,22 +90,8 @@ class ShardFile:
             raise DatasetError(f"{self._path}: found one block of zeros at its end, expected at least two")
 
     def samples(self) -> Iterator[tuple[str, dict[str, TarMember]]]:
-        """Consecutive files of one key, as WebDataset groups them.
-
-        Raises:
-            DatasetError: As :meth:`members`, or a member comes twice in a sample.
-        """
-        key, group = "", dict[str, TarMember]()
-        for item in self.members():
-            if item.key != key and group:
-                yield key, group
-                group = {}
-            key = item.key
-            if item.member in group:
-                raise DatasetError(f"{self._path}: found {key}.{item.member} twice, expected unique members")
-            group[item.member] = item
-        if group:
-            yield key, group
+        """The samples, see :func:`hoiset.shards.reader.grouped`; raises DatasetError as :meth:`members` too."""
+        return grouped(self.members(), self._path)
 
     def digest(self) -> FileDigest:
         """Digest of the whole file; reads what is left of it.
