@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -64,11 +65,25 @@ def info(
     described = asdict(describe(root, index))
     summary = {"version": name, **{k: dict(v) if isinstance(v, list) else v for k, v in described.items()}}
     sizes = {layer: asdict(size) for layer, size in layer_sizes(index).items()}
-    summary |= {"bytes_a_clip": sizes} if json else {f"bytes a clip, {layer}": size for layer, size in sizes.items()}
     if json:
-        console.print_json(summary)
+        console.print_json(summary | {"bytes_a_clip": sizes})
     else:
-        console.print_table(("what", "value"), summary.items())
+        console.print_table(("what", "value"), _told(summary, sizes))
+
+
+def _told(summary: dict[str, Any], sizes: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The rows that a person reads, of what ``--json`` gives as it is."""
+    for name, value in summary.items():
+        if name == "hours":
+            yield "duration", ", ".join(f"{p} {cli_filter.duration(3600.0 * hours)}" for p, hours in value.items())
+        elif name == "quality":
+            for column, (low, median, high) in value.items():
+                yield f"{column}, median", f"{median:.3g} (10th and 90th percentile {low:.3g}, {high:.3g})"
+        else:
+            yield name.removeprefix("n_").replace("_", " "), value
+    for layer, size in sizes.items():
+        a_clip = f"{size['median'] / 1e3:.0f} kB a clip, {size['median_per_6_s'] / 1e3:.0f} kB for 6 s (medians)"
+        yield f"size of {layer}", f"{a_clip}; {size['largest_share']:.0%} is {size['largest']}"
 
 
 def view(

@@ -116,10 +116,11 @@ def _preview(index: Any, query: Any, limit: int) -> None:
     console.print_table(_SHOWN, ([row[name] for name in _SHOWN] for row in shown))
     if clips > len(shown):
         console.print_line(f"... and {clips - len(shown)} more; --limit shows more of them, --keys all")
-    console.print_line(f"{clips} clips, {_duration(seconds)}, of {index.n_rows} clips")
+    console.print_line(f"{clips} clips, {duration(seconds)}, of {index.n_rows} clips")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them."""
     return f"{seconds / 3600:.2f} h" if seconds >= 360 else f"{seconds:.1f} s"
 
 

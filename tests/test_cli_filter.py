@@ -112,3 +112,12 @@ def test_rows_of_json_are_a_list(capsys: pytest.CaptureFixture[str]) -> None:
     for rows in ([], [{"a": 1}], [{"a": 1}, {"a": "é\n"}]):
         console.print_json_rows(rows)
         assert json.loads(capsys.readouterr().out) == rows
+
+
+def test_info_is_told_in_units(run_command: Any, pristine: Path) -> None:
+    code, told, _ = run_command("info", pristine)
+    rows = dict(line.split("\t") for line in told.splitlines())
+    assert code == 0
+    assert all(part.endswith(" s") for part in rows["duration"].split(", "))
+    assert " kB for 6 s" in rows["size of core"]
+    assert "10th and 90th percentile" in rows["quality, median"]
