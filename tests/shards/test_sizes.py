@@ -30,4 +30,4 @@ def test_no_clips_have_no_sizes() -> None:
 def test_info_tells_them(run_command: Any, pristine: Path) -> None:
     found = json.loads(run_command("info", pristine, "--json")[1])["bytes_a_clip"]
     assert found["core"]["median"] == layer_sizes(read_index(pristine, "v2"))["core"].median
-    assert "bytes a clip, core\tmedian " in run_command("info", pristine)[1]
+    assert "size of core\t" in run_command("info", pristine)[1]
