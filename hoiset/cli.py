@@ -39,6 +39,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "cost": cli_cost.cost,
     "verify": cli_dataset.verify,
     "repair": cli_upkeep.repair,
+    "remove": cli_upkeep.remove,
     "diff": cli_upkeep.diff,
     "merge": cli_upkeep.merge,
     "migrate": cli_upkeep.migrate,

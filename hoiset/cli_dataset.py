@@ -58,12 +58,14 @@ def info(
 
     from hoiset.cards.statistics import describe
     from hoiset.shards.index import read_index
+    from hoiset.shards.removed import read_removed
     from hoiset.shards.sizes import layer_sizes
 
     name = version_of(root, version)
     index = read_index(root, name)
     described = asdict(describe(root, index))
     summary = {"version": name, **{k: dict(v) if isinstance(v, list) else v for k, v in described.items()}}
+    summary["removed_videos"] = len(read_removed(root))
     sizes = {layer: asdict(size) for layer, size in layer_sizes(index).items()}
     if json:
         console.print_json(summary | {"bytes_a_clip": sizes})

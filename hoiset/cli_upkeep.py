@@ -1,4 +1,4 @@
-"""The commands that look after finished datasets: ``hoiset repair``, ``diff``, ``merge`` and ``migrate``."""
+"""The commands that look after finished datasets: ``hoiset repair``, ``remove``, ``diff``, ``merge``, ``migrate``."""
 
 from __future__ import annotations
 
@@ -42,6 +42,43 @@ def repair(
     shards = f"{len(done.rewritten)} shards written again, {len(done.removed)} files removed"
     where = "nothing was changed" if dry_run else f"see {record_path(name)}"
     console.print_line(f"{name}: {counts}; {shards}; {where}")
+
+
+def remove(
+    root: Root,
+    uids: Annotated[
+        list[str], typer.Argument(metavar="UID ...", help="Ids of source videos as the index has them, or clips' keys.")
+    ],
+    reason: Annotated[str, typer.Option(help="One line that everybody may read, in removed.json.")] = "",
+    ahead: Annotated[
+        bool, typer.Option("--ahead", help="Also take ids of which there is no clip, so that later builds make none.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Take all clips of source videos out of a dataset, and keep later builds from bringing them back."""
+    from hoiset.shards.removed import REMOVED_FILE
+    from hoiset.upkeep.remove import remove_videos
+
+    done = remove_videos(root, uids, reason=reason, ahead=ahead, dry_run=dry_run)
+    if json:
+        console.print_json({**asdict(done), "dry_run": dry_run})
+        return
+    for version, keys in done.clips.items():
+        for key in keys:
+            console.print_line(f"{version}: {key}")
+    videos = f"{len(done.uids)} video{'s' if len(done.uids) > 1 else ''}"
+    if not done.needed:
+        console.print_line(f"{videos}: removed before, nothing was done")
+        return
+    counts = f"{sum(map(len, done.clips.values()))} clips of {videos}"
+    files = f"{len(done.rewritten)} shards written again, {len(done.removed)} files removed"
+    where = "nothing was changed" if dry_run else f"kept out from now on by {REMOVED_FILE}"
+    console.print_line(f"{counts}; {files}; {where}")
+    if (root / ".hoiset").is_dir() and not dry_run:
+        console.print_line(
+            f"{root}/.hoiset may still hold results of stages; delete its cache/ to be rid of these, too"
+        )
 
 
 def diff(

@@ -22,6 +22,7 @@ from hoiset.builder.recipe import Recipe
 from hoiset.builder.records import Candidate, Clip, SourceVideo
 from hoiset.builder.screen.keepsakes import KeepsakeBox
 from hoiset.errors import SchemaError
+from hoiset.shards.removed import Removed, uid_digest
 from hoiset.shards.storage import Storage
 from hoiset.shards.writer import UnitWriter
 
@@ -75,11 +76,13 @@ def judge_videos(
     executor: Executor,
     factory: HandlerFactory,
     progress: Progress,
+    removed: Removed | None = None,
 ) -> None:
     """Pass 1 over all videos; :func:`judgements` then gives the answers.
 
     A video whose screening raised or crashed has one candidate with gate ``error``, one that could not be fetched one
-    with gate ``unavailable``. A crash, and a failure to fetch that may pass, are tried again by the next run.
+    with gate ``unavailable``. A crash, and a failure to fetch that may pass, are tried again by the next run. One that
+    was removed from the dataset is neither fetched nor opened: it has one candidate with gate ``removed``.
 
     Args:
         videos: Consumed once; what is known of them goes into the ledger.
@@ -89,13 +92,18 @@ def judge_videos(
         executor: What the videos are judged in.
         factory: For its processes.
         progress: Called with every video.
+        removed: The dataset's tombstones.
 
     Raises:
         HoisetError: No model, no disk space.
     """
     log, box = state.log("screen"), KeepsakeBox(state.storage)
     ledger.remember(log)
-    ledger.add_videos((_screen_name(video, recipe), video) for video in videos)
+    gone = removed or Removed()
+    ledger.add_videos(("" if video.uid in gone else _screen_name(video, recipe), video) for video in videos)
+    for seq, _, video in ledger.unjudged() if gone else ():
+        if video.uid in gone:
+            ledger.judge(seq, _removed_record(video))
     total, done, failed = ledger.count_videos(), 0, 0
     for _, _, record in ledger.judged():
         done, failed = done + 1, failed + (not _any_passed(record))
@@ -173,6 +181,12 @@ def _screen_record(video: SourceVideo, outcome: Outcome) -> dict[str, Any]:
         sha256, size = "", 0
     rows = [{**vars(c), "measured": _finite(c.measured)} for c in candidates]
     return {"uid": video.uid, "sha256": sha256, "bytes": size, "candidates": rows}
+
+
+def _removed_record(video: SourceVideo) -> dict[str, Any]:
+    """Its id stands in the table as in the list of removed videos: as a digest."""
+    candidate = Candidate(f"sha256:{uid_digest(video.uid)}", 0, 0.0, 0.0, "removed", "removed from the dataset")
+    return {"uid": video.uid, "sha256": "", "bytes": 0, "candidates": [vars(candidate)]}
 
 
 def _finite(measured: dict[str, float]) -> dict[str, Any]:

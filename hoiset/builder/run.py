@@ -27,6 +27,7 @@ from hoiset.builder.stages import Stages, handler_factory
 from hoiset.builder.tables import STATUS_SCHEMA, write_candidates
 from hoiset.cards.finish import finish_version
 from hoiset.errors import DatasetError, RecipeError
+from hoiset.shards.removed import REMOVED_FILE, read_removed
 from hoiset.shards.tables import write_rows
 from hoiset.shards.writer import ShardRecord
 
@@ -203,7 +204,10 @@ class _Job:
     def screen(self, ledger: Ledger, executor: Executor, plan: Plan | None = None) -> _Screened:
         """Pass 1, its table, and the clips of the plan."""
         factory = handler_factory(self.recipe, self.stages, self.cache)
-        judge_videos(self.videos, self.recipe, self.state, ledger, executor, factory, self.progress)
+        if self.state.storage.size(REMOVED_FILE) is not None:
+            self.state.bring_back(REMOVED_FILE)
+        removed = read_removed(self.state.out)
+        judge_videos(self.videos, self.recipe, self.state, ledger, executor, factory, self.progress, removed)
         gates: Counter[str] = Counter()
         measures: set[str] = set()
         with ledger.bulk():

@@ -13,6 +13,7 @@ from hoiset.cards.statistics import Statistics, describe
 from hoiset.plotting import canvas, plain_style, to_png
 from hoiset.shards.atomic import write_atomic
 from hoiset.shards.index import read_index
+from hoiset.shards.manifest import figure_path, figure_paths
 from hoiset.shards.reader import ShardReader, read_sample
 from hoiset.shards.schema import N_JOINTS
 
@@ -40,13 +41,15 @@ def write_figures(root: Path, version: str, *, bring: Callable[[str], None] | No
     """
     root = Path(root)
     index = read_index(root, version)
+    for path in figure_paths(root, version):
+        (root / path).unlink()
     if not index.num_rows:
         return []
     with plain_style():
         pictures = {"overview": _overview(describe(root, index), index), "hands": _hands(root, index, bring)}
     paths = []
     for name, png in pictures.items():
-        paths.append(root / "figures" / f"{version}-{name}.png")
+        paths.append(root / figure_path(version, f"{name}.png"))
         write_atomic(paths[-1], png)
     return paths
 

@@ -41,4 +41,14 @@ def finish_version(
     write_index(root, version, rows, ordered=ordered)
     write_figures(root, version, bring=bring)
     write_manifest(root, version, shards, recipe=recipe, backends=backends, selection=selection)
+    write_faces(root, version)
+
+
+def write_faces(root: Path, version: str) -> None:
+    """Write what people and catalogues look at first, from the index and the manifest: the card.
+
+    Args:
+        root: Dataset root, with index, manifest and figures of the version.
+        version: The version that they speak of.
+    """
     write_card(root, version)

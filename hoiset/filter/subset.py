@@ -23,6 +23,7 @@ from hoiset.shards.copying import copied_sample
 from hoiset.shards.index import GROUP_ROWS, index_options, index_schema
 from hoiset.shards.manifest import digest, manifest_path, read_manifest
 from hoiset.shards.reader import ShardReader
+from hoiset.shards.removed import read_removed, write_removed
 from hoiset.shards.schema import PARTITIONS, layers
 from hoiset.shards.staging import check_apart, new_directory
 from hoiset.shards.writer import ShardRecord, UnitWriter
@@ -72,7 +73,7 @@ def write_dataset(root: Path, version: str, query: Query, out: Path) -> int:
 
     It is made beside ``out``, in ``.<name>.partial``, and renamed when it is whole: after a kill there is no ``out``,
     and the next attempt begins anew. One sample is in memory at a time. Clips stay in their partition; the manifest
-    names the query and the digest of the manifest of what it was asked of.
+    names the query and the digest of the manifest of what it was asked of. The list of removed videos goes with them.
 
     Args:
         root: Dataset directory.
@@ -98,6 +99,7 @@ def write_dataset(root: Path, version: str, query: Query, out: Path) -> int:
     if not matching:
         raise DatasetError(f"no clip of {root} matches {query.text}; nothing was written")
     with new_directory(out) as staging:
+        write_removed(staging, read_removed(root))
         size = max((file["samples"] or 1 for file in manifest["files"] if file["layer"] == "core"), default=1)
         copied = sum(_copy(root, version, index, query, partition, size, staging) for partition in PARTITIONS)
         if copied != matching:
@@ -125,7 +127,7 @@ def _copy(root: Path, version: str, index: ClipIndex, query: Query, partition: s
     """Copy the matching clips of a partition into shards of ``size`` clips; returns how many there were."""
     tables = (found.table for found in index.find(query & parse(partition=partition), index_schema().names))
     rows = (row for table in tables for row in table.to_pylist())
-    copied = 0
+    copied, removed = 0, read_removed(root)
     with ShardReader(root) as reader:
         for number in count():
             unit_rows = list(islice(rows, size))
@@ -133,6 +135,10 @@ def _copy(root: Path, version: str, index: ClipIndex, query: Query, partition: s
                 return copied
             there = tuple(dict.fromkeys(span["layer"] for span in unit_rows[0]["members"]))
             _check_layers(there)
+            if any(row["uid"] in removed for row in unit_rows):
+                raise DatasetError(
+                    f"{root} holds clips of a video that was removed from it; run `hoiset repair {root}`"
+                )
             with UnitWriter(staging, version, partition, number, there) as unit:
                 for row in unit_rows:
                     unit.add_encoded(copied_sample(reader, row))

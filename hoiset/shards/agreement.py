@@ -8,9 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from hoiset.errors import HoisetError
+from hoiset.errors import DatasetError, HoisetError
 from hoiset.shards.findings import Entry, Found, Problem, beside
 from hoiset.shards.index import index_path, index_schema, read_index
+from hoiset.shards.removed import REMOVED_FILE, read_removed
 
 ROWS_AT_ONCE = 4096
 
@@ -46,6 +47,19 @@ def partition_problems(shards: Shards) -> Iterator[Problem]:
             first = seen.setdefault(row["uid"], (str(entry.partition), path))
             if first[0] != entry.partition:
                 yield Problem(path, key, f"found the source video {row['uid']!r} also in {first[1]}, another partition")
+
+
+def removed_problems(root: Path, shards: Shards) -> Iterator[Problem]:
+    """Clips of source videos that were removed from the dataset."""
+    try:
+        removed = read_removed(root)
+    except DatasetError as error:
+        yield Problem(REMOVED_FILE, "", str(error))
+        return
+    for path, (_, found) in shards.items():
+        for key, row in found.rows.items():
+            if row["uid"] in removed:
+                yield Problem(path, key, "found a clip of a source video that was removed; `hoiset repair` drops it")
 
 
 def index_problems(root: Path, version: str, shards: Shards) -> Iterator[Problem]:

@@ -17,6 +17,9 @@ from hoiset.shards.index import index_path
 from hoiset.shards.schema import SCHEMA_VERSION
 from hoiset.shards.writer import ShardRecord
 
+FIGURES = ("overview.png", "quality.png", "yield.png", "hands.png", "sheet.jpg")
+"""The card's pictures."""
+
 
 def manifest_path(version: str) -> str:
     """Path of the manifest relative to the dataset's root."""
@@ -49,7 +52,7 @@ def write_manifest(
         DatasetError: The index is not there, or the disk refuses.
     """
     root = Path(root)
-    others = [index_path(version), *figure_paths(root, version)]
+    others = [index_path(version), *sorted(figure_paths(root, version))]
     files = [
         *sorted(({"path": s.path, "bytes": s.bytes, "sha256": s.sha256, "samples": len(s.keys), "layer": s.layer,
                   "partition": s.partition} for s in shards), key=itemgetter("path")),
@@ -69,9 +72,14 @@ def write_manifest(
     return path
 
 
+def figure_path(version: str, name: str) -> str:
+    """Path of a picture of the card, one of :data:`FIGURES`, relative to the root."""
+    return f"figures/{version}-{name}"
+
+
 def figure_paths(root: Path, version: str) -> list[str]:
-    """The card's pictures of a version, relative to the root."""
-    return sorted(p.relative_to(root).as_posix() for p in (root / "figures").glob(f"{version}-*.png"))
+    """The pictures of a version that are there, relative to the root, in the order of the card."""
+    return [path for path in (figure_path(version, name) for name in FIGURES) if (root / path).exists()]
 
 
 def digest(path: Path) -> dict[str, Any]:

@@ -15,13 +15,14 @@ from typing import Any
 
 from hoiset.errors import DatasetError, SchemaError
 from hoiset.shards import codec
-from hoiset.shards.agreement import index_problems, key_problems, layer_problems, partition_problems
+from hoiset.shards.agreement import index_problems, key_problems, layer_problems, partition_problems, removed_problems
 from hoiset.shards.checks import content_problems
 from hoiset.shards.findings import Entry, Found, Problem, beside
 from hoiset.shards.index import index_path, index_row
 from hoiset.shards.manifest import read_manifest
 from hoiset.shards.ranges import inside
 from hoiset.shards.reader import TarMember
+from hoiset.shards.removed import REMOVED_FILE
 from hoiset.shards.schema import members
 from hoiset.shards.storage import Storage
 from hoiset.shards.ustar import ShardFile, read_each
@@ -65,7 +66,7 @@ def verify_dataset(root: str | Path, version: str | None = None, *, processes: i
     marks (:mod:`hoiset.shards.validate`); frame counts against the mp4; meshes against ``clip.json``; reprojection of
     the joints (:func:`hoiset.shards.checks.reprojection_problem`, bound ``verify.reprojection_share`` of the manifest's
     recipe); that the index says of every clip what its shard says; that keys are unique, layers hold the same keys in
-    the same order, and no source video is in two partitions.
+    the same order, that no source video is in two partitions, and that none is there that was removed.
 
     Args:
         root: Dataset root, or the address of one; its files are then fetched one at a time, and removed again.
@@ -81,7 +82,8 @@ def verify_dataset(root: str | Path, version: str | None = None, *, processes: i
     storage = Storage.at(root)
     if storage.local is None:
         with tempfile.TemporaryDirectory(prefix="hoiset-") as scratch:
-            for name in (*storage.names("manifest", ".json"), *storage.names("index", ".parquet")):
+            names = (*storage.names("manifest", ".json"), *storage.names("index", ".parquet"))
+            for name in (*names, *([REMOVED_FILE] if storage.size(REMOVED_FILE) is not None else [])):
                 storage.get(name, Path(scratch) / name)
             return _verify(Path(scratch), storage, version, 1)
     return _verify(storage.local, storage, version, processes)
@@ -153,6 +155,7 @@ def examine(root: Path, storage: Storage, version: str, processes: int | None = 
     problems += layer_problems(shards)
     problems += key_problems(shards)
     problems += partition_problems(shards)
+    problems += removed_problems(root, shards)
     if index_path(version) not in by_path:
         problems.append(Problem(index_path(version), "", "not in the manifest"))
     problems += index_problems(root, version, shards)

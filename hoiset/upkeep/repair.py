@@ -130,8 +130,6 @@ def _write(root: Path, staging: Path, version: str, damage: Damage, done: Repair
                         writer.add_encoded(EncodedSample(key, _bytes(reader, unit, clip), clip.row))
                 shards += writer.records
                 rows += writer.rows
-    for figure in (staging / "figures").glob(f"{version}-*.png"):
-        figure.unlink()
     manifest = damage.manifest
     finish_version(
         staging,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import shutil
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from hoiset.errors import DatasetError
 from hoiset.shards.atomic import sync_directory, writing
 
+BUILD_LOCK = ".hoiset/lock"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -29,20 +31,39 @@ def changed_directory(root: Path) -> Iterator[Path]:
         root: An existing directory, not the root of a file system.
 
     Raises:
-        DatasetError: The file system refuses, or can neither link files nor exchange two directories in one step.
+        DatasetError: A build is writing to ``root``, or the file system refuses, or can neither link files nor exchange
+            two directories in one step.
     """
     root = root.resolve()
     staging = root.with_name(f".{root.name}.partial")
-    with writing(staging):
-        shutil.rmtree(staging, ignore_errors=True)
-        shutil.copytree(root, staging, symlinks=True, copy_function=_link)
-    try:
-        yield staging
-        with writing(root):
-            exchange(staging, root)
-            sync_directory(root.parent)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    with _no_build(root):
+        with writing(staging):
+            shutil.rmtree(staging, ignore_errors=True)
+            shutil.copytree(root, staging, symlinks=True, copy_function=_link)
+        try:
+            yield staging
+            with writing(root):
+                exchange(staging, root)
+                sync_directory(root.parent)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def _no_build(root: Path) -> Iterator[None]:
+    """Hold the lock of the builds into a directory, where there was one."""
+    path = root / BUILD_LOCK
+    if not path.exists():
+        yield
+        return
+    with writing(path):
+        lock = path.open("r+")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DatasetError(f"a build is writing to {root}; wait for it") from error
+        yield
 
 
 def _link(source: str, target: str) -> None:

@@ -24,10 +24,11 @@ from hoiset.builder.engine.log import FLUSH_S, RecordLog
 from hoiset.builder.engine.meter import Meter, Timings
 from hoiset.errors import DatasetError, RecipeError
 from hoiset.shards.codec import canonical_json
+from hoiset.shards.removed import REMOVED_FILE
 from hoiset.shards.storage import Storage
 from hoiset.shards.writer import ShardRecord
 
-_NOT_OURS_TO_JUDGE = {".hoiset", "lost+found"}
+_NOT_OURS_TO_JUDGE = {".hoiset", "lost+found", REMOVED_FILE}
 
 
 @dataclass(frozen=True)

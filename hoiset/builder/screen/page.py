@@ -19,6 +19,7 @@ _COLUMNS = 4
 _CAPTION = 160
 _COLOURS = {"passed": "#2f7d4f", "stopped": "#c8553d", "other": "#b9bec6"}
 _MEANING = {
+    "removed": "removed from the dataset: neither fetched nor opened",
     "no_video": "no picture could be decoded",
     "unavailable": "the video could not be fetched",
     "error": "screening failed",
