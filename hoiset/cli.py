@@ -15,6 +15,7 @@ from hoiset import (
     cli_dataset,
     cli_doctor,
     cli_eval,
+    cli_export,
     cli_filter,
     cli_plan,
     cli_studio,
@@ -53,6 +54,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(cli_export.app, name="export")
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ def test_the_schema_page_is_current() -> None:
         "docs/windows.md",
         "docs/filter.md",
         "docs/loading.md",
+        "docs/lerobot.md",
     ],
 )
 def test_links_lead_somewhere(page: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -69,14 +71,14 @@ class KeptValues:
         if self.fits:
             self._rows.append(rows)
 
-    def quantiles(self) -> Float[np.ndarray, "Q D"]:
-        """:data:`QUANTILES` by linear interpolation between values, as numpy's; NaN where nothing was there."""
+    def quantiles(self, at: Sequence[float] = QUANTILES) -> Float[np.ndarray, "Q D"]:
+        """Quantiles by linear interpolation between values, as numpy's; NaN where nothing was there."""
         rows = np.concatenate(self._rows)
-        out = np.full((len(QUANTILES), rows.shape[1]), np.nan)
+        out = np.full((len(at), rows.shape[1]), np.nan)
         for column, values in enumerate(rows.T):
             there = values[np.isfinite(values)].astype(np.float64)
             if there.size:
-                out[:, column] = np.quantile(there, QUANTILES)
+                out[:, column] = np.quantile(there, at)
         return out
 
 
@@ -94,12 +96,12 @@ class Histogram:
         bins = np.clip(scaled, 0, BINS - 1).astype(np.int64) + element * BINS
         self._counts += np.bincount(bins[there], minlength=self._counts.size).reshape(self._counts.shape)
 
-    def quantiles(self) -> Float[np.ndarray, "Q D"]:
-        """The middle of the bin that holds each of :data:`QUANTILES`; NaN where nothing was there."""
+    def quantiles(self, at: Sequence[float] = QUANTILES) -> Float[np.ndarray, "Q D"]:
+        """The middle of the bin that holds each quantile; NaN where nothing was there."""
         up_to, n = self._counts.cumsum(1), self._counts.sum(1)
-        out = np.full((len(QUANTILES), len(n)), np.nan)
-        for row, q in enumerate(QUANTILES):
-            at = (up_to <= (q * np.maximum(n - 1, 0))[:, None]).sum(1)
-            value = np.where(n > 0, self._least, 0) + (at + 0.5) * self.width
+        out = np.full((len(at), len(n)), np.nan)
+        for row, q in enumerate(at):
+            bin_ = (up_to <= (q * np.maximum(n - 1, 0))[:, None]).sum(1)
+            value = np.where(n > 0, self._least, 0) + (bin_ + 0.5) * self.width
             out[row] = np.where(n > 0, value, np.nan)
         return out
