@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hoiset.loaders import collate as collate
     from hoiset.loaders import load_dataset as load_dataset
     from hoiset.loaders import open_index as open_index
+    from hoiset.publish.push import push as push
 
 __version__ = "0.1.0"
 
@@ -22,6 +23,7 @@ _HOMES = {
     "collate": "hoiset.loaders",
     "load_dataset": "hoiset.loaders",
     "open_index": "hoiset.loaders",
+    "push": "hoiset.publish.push",
 }
 
 

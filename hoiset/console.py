@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -114,5 +123,27 @@ def build_progress() -> Iterator[Callable[[Any], None]]:
             slowest = sorted(step.stage_s.items(), key=lambda item: -item[1])[:3]
             stages = ", ".join(f"{name} {seconds:.2g} s" for name, seconds in slowest)
             bars.update(task, completed=step.done, total=step.total, rate=rate, failed=failed, stages=stages)
+
+        yield step
+
+
+@contextmanager
+def push_progress() -> Iterator[Callable[[Any], None]]:
+    """Bars of bytes on stderr for the steps of a push; silent where stderr is no terminal."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def step(step: Any) -> None:
+            if step.phase not in tasks:
+                tasks[step.phase] = bars.add_task(step.phase, total=step.total or None)
+            bars.update(tasks[step.phase], completed=step.done, total=step.total or None)
 
         yield step

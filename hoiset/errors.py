@@ -61,6 +61,10 @@ class DatasetError(HoisetError):
     """A dataset directory is missing, incomplete or damaged."""
 
 
+class PushError(HoisetError):
+    """A dataset may not be pushed as it is, or the Hub does not take it."""
+
+
 class FilterError(HoisetError):
     """A filter names an unknown field or has a value of the wrong type."""
 

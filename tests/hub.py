@@ -44,8 +44,18 @@ class Hub(Web):
 
 
 def oid(path: Path) -> str:
-    """Name of a file's content."""
-    return hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
+    """What git calls a file."""
+    return blob(path.read_bytes())
+
+
+def blob(data: bytes) -> str:
+    """What git calls these bytes."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def is_large(name: str) -> bool:
+    """Whether a file goes to the large file storage."""
+    return name.endswith((".tar", ".parquet", ".png"))
 
 
 class HubHandler(FileHandler):
@@ -75,9 +85,10 @@ class HubHandler(FileHandler):
             self.refuse("RepoNotFound", 404)
 
     def do_POST(self) -> None:
-        path = unquote(urlsplit(self.path).path)
-        form = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        revision = path.partition("/paths-info/")[2]
+        self.paths_info(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
+
+    def paths_info(self, form: str) -> None:
+        revision = unquote(urlsplit(self.path).path).partition("/paths-info/")[2]
         root = self.revision(revision) if revision else None
         if root is None:
             self.refuse("RepoNotFound", 404)
@@ -118,21 +129,33 @@ class HubHandler(FileHandler):
 def entry(root: Path, path: Path) -> dict[str, object]:
     name = path.relative_to(root).as_posix()
     if path.is_file():
-        return {"type": "file", "path": name, "size": path.stat().st_size, "oid": oid(path)}
+        found = {"type": "file", "path": name, "size": path.stat().st_size, "oid": oid(path)}
+        if not is_large(name):
+            return found
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {found['size']}\n".encode()
+        lfs = {"oid": sha256, "size": found["size"], "pointerSize": len(pointer)}
+        return {**found, "oid": blob(pointer), "lfs": lfs}
     return {"type": "directory", "path": name, "size": 0, "oid": "0" * 40}
 
 
 @contextmanager
 def hub_of(revisions: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """Serve directories as revisions of :data:`REPO`, as the Hub that all clients ask."""
+    make = partial(Hub, revisions=revisions)
+    with serve(next(iter(revisions.values())), HubHandler, make) as web, hub_constants(web.url, monkeypatch):
+        assert isinstance(web, Hub)
+        yield web
+
+
+@contextmanager
+def hub_constants(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let all clients of this process take a server for the Hub."""
     from huggingface_hub import HfFileSystem, constants
 
-    make = partial(Hub, revisions=revisions)
-    with serve(next(iter(revisions.values())), HubHandler, make) as web:
-        assert isinstance(web, Hub)
-        template = web.url + constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "ENDPOINT", web.url)
-        HfFileSystem.clear_instance_cache()
-        yield web
+    template = url + constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    HfFileSystem.clear_instance_cache()
+    yield
     HfFileSystem.clear_instance_cache()

@@ -26,6 +26,7 @@ def test_the_schema_page_is_current() -> None:
         "docs/filter.md",
         "docs/loading.md",
         "docs/lerobot.md",
+        "docs/push.md",
     ],
 )
 def test_links_lead_somewhere(page: str) -> None:

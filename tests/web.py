@@ -54,6 +54,7 @@ class FileHandler(BaseHTTPRequestHandler):
     """Sends files, or ranges of them."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     web: Web
 
     def do_HEAD(self) -> None:

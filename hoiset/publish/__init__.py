@@ -1,0 +1,1 @@
+"""Pushing versions of a dataset to the Hugging Face Hub."""
