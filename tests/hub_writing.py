@@ -36,7 +36,7 @@ class WritableHub(Hub):
         write_token: What must be sent to write, and to read while the repository is private.
         fault: (number of the request, method, path) -> ``""``, ``"500"``, ``"429"``, ``"401"``,
             ``"drop"`` (the connection is closed and nothing was done), ``"lost"`` (it was done, and the answer is
-            lost) or ``"slow"``.
+            lost), ``"slow"`` or ``"stall"`` (no answer ever comes).
         requests: (method, path) of all requests.
         received: SHA-256 -> bytes that came for that large file.
         visibility: Asked for when it was made.
@@ -56,6 +56,7 @@ class WritableHub(Hub):
     before_commit: Callable[[], object] = lambda: None
     after_commit: Callable[[Path], object] = lambda folder: None
     lock: Lock = field(default_factory=Lock)
+    over: Event = field(default_factory=Event)
     waits: list[float] = field(default_factory=list)
 
     @property
@@ -146,6 +147,9 @@ class WritableHubHandler(HubHandler):
         fault = self.web.fault(number, self.command, path)
         self.swallow, self.slow = fault == "lost", fault == "slow"
         if fault == "drop":
+            self.close_connection = True
+        elif fault == "stall":
+            self.web.over.wait(60)
             self.close_connection = True
         elif fault in ("500", "429", "401"):
             self.body()
@@ -334,3 +338,4 @@ def writable_hub(trunk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writa
             monkeypatch.setenv("HF_TOKEN", web.write_token)
             web.waits = waits
             yield web
+            web.over.set()

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from hoiset.cards.card import write_card
+from hoiset.cards.finish import write_faces
 from hoiset.cards.front_matter import read_front_matter
 from hoiset.errors import DatasetError, PushError
 from hoiset.publish.changes import CARD, LICENCES, LocalFile, notice_path
@@ -19,8 +19,11 @@ from hoiset.shards.atomic import write_atomic, writing
 from hoiset.shards.features import config_name
 from hoiset.shards.schema import layers
 
+CATALOGUE = "croissant.json"
 _LISTS = ("configs", "dataset_info")
 _DELIMITER = "---\n"
+_SOMEWHERE = "path/or/repo"
+"""What a card's examples load from while nobody knows where it will be."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +83,17 @@ def _belongs(entry: Mapping[str, Any], version: str) -> bool:
     return entry.get("config_name") in {config_name(version, layer) for layer in layers()}
 
 
-def make_card(repo: str, staged: Staged, there: Path | None) -> tuple[LocalFile, bool]:
-    """Write the card for what is staged into its folder.
+def make_card(repo: str, staged: Staged, there: Path | None) -> tuple[list[LocalFile], bool]:
+    """Write the card for what is staged, and what catalogues read beside it, into its folder.
 
     Args:
-        repo: Name of the repository, for messages.
+        repo: Name of the repository, which the card's examples load from.
         staged: What is to be in it.
         there: The repository's card, if it has one. Its configs of other versions are kept; where it speaks of a later
             version, all of it is, and only the configs of this one are put in.
 
     Returns:
-        The card, and whether it speaks of this version.
+        The files, and whether they speak of this version; of a later one, the catalogues' stays as it is.
 
     Raises:
         PushError: The repository's card has YAML that cannot be read.
@@ -105,14 +108,18 @@ def make_card(repo: str, staged: Staged, there: Path | None) -> tuple[LocalFile,
             raise PushError(f"the card of {repo}: {error}") from None
         with writing(path):
             path.write_bytes(there.read_bytes())
-    write_card(staged.folder, staged.version)
+    write_faces(staged.folder, staged.version)
     card = _with_licences(Card.read(path), staged)
+    card = Card(card.front, card.body.replace(_SOMEWHERE, repo))
     other = before.speaks_of if before is not None else None
     speaks = other is None or version_key(other) <= version_key(staged.version)
     if before is not None and not speaks:
         card = before.with_entries(staged.version, card.entries(staged.version))
     write_atomic(path, card.to_bytes())
-    return LocalFile.at(CARD, path), speaks
+    made = [LocalFile.at(CARD, path)]
+    if speaks and (staged.folder / CATALOGUE).is_file():
+        made.append(LocalFile.at(CATALOGUE, staged.folder / CATALOGUE))
+    return made, speaks
 
 
 def _with_licences(card: Card, staged: Staged) -> Card:

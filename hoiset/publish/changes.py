@@ -102,7 +102,7 @@ def owns(version: str, path: str, there: Iterable[str]) -> bool:
         path: Of the file.
         there: All paths, to tell the figures of ``v2`` from those of a version ``v2-x``.
     """
-    if path in (index_path(version), manifest_path(version), notice_path(version), f"repaired/{version}.json"):
+    if path in (index_path(version), manifest_path(version), notice_path(version), *record_paths(version)):
         return True
     if path.startswith("figures/"):
         others = (Path(p).stem for p in there if p.startswith("manifest/") and p.endswith(".json"))
@@ -114,3 +114,8 @@ def owns(version: str, path: str, there: Iterable[str]) -> bool:
 def notice_path(version: str) -> str:
     """Path of the notice of what the licences of a version's sources ask for."""
     return f"{LICENCES}/NOTICE-{version}.md"
+
+
+def record_paths(version: str) -> tuple[str, ...]:
+    """Paths of what else a dataset may tell of a version: its repairs, and how well it was measured to be."""
+    return f"repaired/{version}.json", f"eval/{version}.json"

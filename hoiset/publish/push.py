@@ -24,11 +24,13 @@ from hoiset.publish.card import Card, make_card
 from hoiset.publish.changes import CARD, LICENCES, Change, LocalFile, changes
 from hoiset.publish.failures import attempts, careful_client, told
 from hoiset.publish.repository import RemoteFile, Repository, State
-from hoiset.publish.staging import Override, Staged, chosen_layers, stage
+from hoiset.publish.staging import Override, Staged, chosen_layers, stage, stage_removed
 from hoiset.publish.tags import check_tag, latest_tag, next_tag
 from hoiset.publish.terms import PIXELS, one_line, refusals
 from hoiset.shards.index import index_path, read_index
+from hoiset.shards.manifest import manifest_path
 from hoiset.shards.remote import Patience
+from hoiset.shards.removed import REMOVED_FILE
 from hoiset.shards.verify import verify_dataset
 
 FILES_A_COMMIT = 250
@@ -209,11 +211,16 @@ class _Job:
             self.repository.create(public=self.public)
             self.created = True
             sight = self._sight()
+            if not sight.state.exists:
+                raise PushError(
+                    f"{self.repository.name} is there, but this user does not see it; log in with `hf auth login`, or "
+                    "choose another name"
+                )
         self.first = self.first or sight.changes
         commit = sight.state.head
         if sight.pending:
             commit = self._send(sight)
-            self._check(commit)
+            self._check(commit, sight.wanted)
         if sight.tag_is_new:
             self.repository.tag(sight.tag, commit)
         return self._pushed(sight, commit, dry_run=False)
@@ -221,14 +228,16 @@ class _Job:
     def _sight(self) -> _Sight:
         state = self.repository.state()
         there = self.repository.files(state.head, self.staged.version) if state.head else {}
-        card, speaks = make_card(self.repository.name, self.staged, self._fetched(there, state.head))
-        wanted = {file.path: file for file in (*self.staged.files, card)}
+        removed = stage_removed(self.staged, self._fetched(REMOVED_FILE, there, state.head))
+        cards, speaks = make_card(self.repository.name, self.staged, self._fetched(CARD, there, state.head))
+        shared = (*cards, removed) if removed else cards
+        wanted = {file.path: file for file in (*self.staged.files, *shared)}
         found = changes(wanted.values(), there, self.staged.version)
         tag, is_new = self._tag(state, wanted, speaks=speaks)
         return _Sight(state, there, wanted, found, tag, is_new)
 
-    def _fetched(self, there: Mapping[str, RemoteFile], commit: str) -> Path | None:
-        return self.repository.fetch(CARD, commit, self.scratch) if CARD in there else None
+    def _fetched(self, path: str, there: Mapping[str, RemoteFile], commit: str) -> Path | None:
+        return self.repository.fetch(path, commit, self.scratch) if path in there else None
 
     def _tag(self, state: State, wanted: Mapping[str, LocalFile], *, speaks: bool) -> tuple[str, bool]:
         """The tag, and whether it is to be made; raises PushError for one that names something else."""
@@ -247,11 +256,12 @@ class _Job:
         return next_tag(self.staged.version, name, data_changed=data_changed), True
 
     def _differing(self, commit: str, wanted: Mapping[str, LocalFile], *, speaks: bool) -> list[str]:
-        """Paths at which a commit has something else of this version than what is wanted."""
+        """Paths at which a commit has something else of this version than what is wanted; what all share apart."""
         there = self.repository.files(commit, self.staged.version)
         found = [c.path for c in changes(wanted.values(), there, self.staged.version) if c.action != "same"]
+        found = [path for path in found if path != REMOVED_FILE]
         if CARD in found and CARD in there:
-            fetched = self._fetched(there, commit)
+            fetched = self._fetched(CARD, there, commit)
             cards = [Card.read(path) for path in (fetched, wanted[CARD].source) if path is not None]
             parts = [card.own_part(self.staged.version, speaks=speaks) for card in cards]
             if parts[0] == parts[1]:
@@ -280,11 +290,10 @@ class _Job:
         removed = [c.path for c in sight.pending if c.action == "removed"]
         return self.repository.commit(additions, removed, f"Push {self.staged.version} ({sight.tag})", commit)
 
-    def _check(self, commit: str) -> None:
+    def _check(self, commit: str, wanted: Mapping[str, LocalFile]) -> None:
         """Make sure that the commit has what was sent; raises PushError."""
         there = self.repository.files(commit, self.staged.version)
-        wanted = (*self.staged.files, LocalFile.at(CARD, self.staged.folder / CARD))
-        odd = [c.path for c in changes(wanted, there, self.staged.version) if c.action != "same"]
+        odd = [c.path for c in changes(wanted.values(), there, self.staged.version) if c.action != "same"]
         if odd:
             raise PushError(
                 f"{self.repository.name} took the commit {commit} without {', '.join(odd[:_SHOWN])} as sent; does its "
@@ -322,6 +331,12 @@ class _Job:
             notes.append(
                 f"{len(gone)} shards are replaced or removed; the tags {', '.join(sorted(older))} keep them: "
                 "docs/push.md tells how to withdraw a tag where something must not stay"
+            )
+        others = sorted(p for p in sight.there if p.startswith("manifest/") and p != manifest_path(self.staged.version))
+        if others and any(c.path == REMOVED_FILE and c.action != "same" for c in found):
+            names = ", ".join(Path(path).stem for path in others)
+            notes.append(
+                f"the list of removed videos has changed; the repository's versions {names} may still have them"
             )
         licence = next((one for one in self.staged.obliged if one.identifier), None)
         if licence is not None and not any(_is_licence_text(file.path) for file in self.staged.files):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hoiset.publish.changes import LocalFile
 
 BRANCH = "main"
-FOLDERS = ("figures", "index", "manifest", "LICENSES", "repaired")
+FOLDERS = ("LICENSES", "eval", "figures", "index", "manifest", "repaired")
 """Small ones, apart from the data, in which a version has files."""
 FILES_AT_ONCE = 16
 _TYPE = "dataset"

@@ -11,9 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hoiset.cards.statistics import CANDIDATES
 from hoiset.errors import DatasetError, PushError
-from hoiset.publish.changes import LICENCES, LocalFile, notice_path
+from hoiset.publish.changes import LICENCES, LocalFile, notice_path, record_paths
 from hoiset.publish.terms import Obligation, notice, obligations
 from hoiset.shards.atomic import write_atomic, writing
 from hoiset.shards.codec import canonical_json
@@ -21,9 +20,12 @@ from hoiset.shards.findings import Entry
 from hoiset.shards.index import index_path, read_index, write_index
 from hoiset.shards.manifest import digest, manifest_path, read_manifest
 from hoiset.shards.ranges import inside
+from hoiset.shards.removed import REMOVED_FILE, Removed, read_removed, write_removed
 from hoiset.shards.schema import layers as all_layers
 
+_MADE = ("README.md", "croissant.json", REMOVED_FILE, "index", "manifest", LICENCES)
 _ROWS_AT_ONCE = 4096
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,11 @@ class Override:
 
 @dataclass(frozen=True)
 class Staged:
-    """What is to be in the repository, all but the card.
+    """What is to be in the repository, all but what versions share: card and tombstones.
 
     Attributes:
-        folder: Has the index, the manifest and the figures, for the card to be written from.
+        root: The dataset's directory.
+        folder: Has what goes and is not sent from there, and shows the rest, for the card to be written from.
         version: Name of the version.
         layers: That go.
         files: What goes.
@@ -52,6 +55,7 @@ class Staged:
         override: See :class:`Override`.
     """
 
+    root: Path
     folder: Path
     version: str
     layers: tuple[str, ...]
@@ -99,13 +103,8 @@ def stage(root: Path, version: str, layers: tuple[str, ...], folder: Path, overr
     entries = [Entry.of(entry) for entry in manifest["files"]]
     kept = [entry for entry in entries if entry.layer is None or entry.layer in layers]
     whole = len(kept) == len(entries)
+    _mirror(root, folder)
     _stage_index(root, version, None if whole else layers, folder)
-    figures = [entry for entry in kept if entry.path.startswith("figures/")]
-    for path in (*(entry.path for entry in figures), CANDIDATES):
-        if inside(root, path).exists():
-            with writing(folder / path):
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / path).symlink_to(inside(root, path).resolve())
     obliged = obligations(manifest["recipe"], read_index(folder, version, ["licence"]), layers)
     texts = _licence_texts(root)
     if obliged or override:
@@ -121,18 +120,59 @@ def stage(root: Path, version: str, layers: tuple[str, ...], folder: Path, overr
     as_they_are = (
         LocalFile(e.path, inside(root, e.path), e.bytes, e.sha256) for e in kept if e.path != index_path(version)
     )
-    records = [path for path in ("manifest/removed.json", f"repaired/{version}.json") if (root / path).is_file()]
-    others = (LocalFile.at(path, root / path) for path in records)
-    return Staged(folder, version, layers, tuple(chain(as_they_are, made, texts, others)), obliged, override)
+    others = (LocalFile.at(path, root / path) for path in record_paths(version) if (root / path).is_file())
+    return Staged(root, folder, version, layers, tuple(chain(as_they_are, made, texts, others)), obliged, override)
+
+
+def stage_removed(staged: Staged, there: Path | None) -> LocalFile | None:
+    """Join the tombstones of the dataset with those of the repository, so that none is lost, into the staged folder.
+
+    Args:
+        staged: What is to be in the repository.
+        there: The repository's own, if it has any.
+
+    Returns:
+        The file, where there is any.
+
+    Raises:
+        DatasetError: The dataset's list cannot be read.
+        PushError: The repository's cannot be read, or the version has clips of a video that was removed there for good.
+    """
+    path = staged.folder / REMOVED_FILE
+    try:
+        theirs = Removed.parse(None if there is None else there.read_bytes(), f"{REMOVED_FILE} of the repository")
+    except DatasetError as error:
+        raise PushError(str(error)) from None
+    uids = read_index(staged.folder, staged.version, ["uid"])["uid"].unique().to_pylist() if theirs else []
+    back = sorted(uid for uid in uids if uid in theirs)
+    if back:
+        raise PushError(
+            f"found {len(back)} videos that were removed from the repository for good: {', '.join(back[:_SHOWN])}; "
+            f"take them out here, too: `hoiset remove {staged.root} UID...`"
+        )
+    joined = theirs | read_removed(staged.root)
+    path.unlink(missing_ok=True)
+    write_removed(staged.folder, joined)
+    return LocalFile.at(REMOVED_FILE, path) if path.exists() else None
+
+
+def _mirror(root: Path, folder: Path) -> None:
+    """Let the folder show what lies beside a version's own files, for its card to be made from."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in root.iterdir():
+            if path.name not in _MADE and not path.name.startswith("."):
+                (folder / path.name).symlink_to(path.resolve())
 
 
 def _stage_index(root: Path, version: str, layers: tuple[str, ...] | None, folder: Path) -> None:
-    if layers is None:
-        with writing(folder / index_path(version)):
-            (folder / index_path(version)).parent.mkdir(parents=True, exist_ok=True)
-            (folder / index_path(version)).symlink_to((root / index_path(version)).resolve())
+    path = folder / index_path(version)
+    if layers is not None:
+        write_index(folder, version, _rows(root / index_path(version), layers), ordered=True)
         return
-    write_index(folder, version, _rows(root / index_path(version), layers), ordered=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to((root / index_path(version)).resolve())
 
 
 def _rows(path: Path, layers: tuple[str, ...]) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -118,11 +117,11 @@ def obligations(recipe: Mapping[str, Any], index: pa.Table, layers: Sequence[str
     kind = source.get("kind") if isinstance(source, Mapping) else None
     words = [WORDS[kind]] if kind in WORDS else []
     pixels = tuple(layer for layer in PIXELS if layer in layers)
-    counted = Counter(str(x or "") for x in index["licence"].to_pylist()) if pixels else Counter[str]()
-    asked = ((licence, n, _asks(terms(licence))) for licence, n in sorted(counted.items()))
+    counted = pc.value_counts(pc.fill_null(index["licence"], "")).to_pylist() if pixels else []
+    asked = ((one["values"], one["counts"], _asks(terms(one["values"]))) for one in counted)
     footage = [
         Obligation(f"the footage of {n} clips", _line(licence), "", "", asks, pixels)
-        for licence, n, asks in asked
+        for licence, n, asks in sorted(asked)
         if asks
     ]
     return (*words, *footage)

@@ -138,6 +138,21 @@ def test_slow_bytes(pristine: Path, hub: WritableHub) -> None:
     assert verify_dataset(hub.revisions["main"]).ok
 
 
+def test_an_answer_that_never_comes(pristine: Path, hub: WritableHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hoiset.publish.failures.STALL_S", 0.3)
+    stalls = iter(["stall"])
+    hub.fault = lambda n, method, path: next(stalls, "") if "/commit/" in path else ""
+    assert pushed(pristine).tag == "v2.0.0"
+
+
+def test_the_clients_own_settings_come_back(pristine: Path, hub: WritableHub) -> None:
+    from huggingface_hub.utils import are_progress_bars_disabled, get_session
+
+    before = get_session().timeout, are_progress_bars_disabled()
+    pushed(pristine)
+    assert (get_session().timeout, are_progress_bars_disabled()) == before
+
+
 def test_a_push_of_somebody_else_in_between(pristine: Path, hub: WritableHub) -> None:
     others = iter(["one", "two"])
 

@@ -37,7 +37,13 @@ def test_what_is_pushed_is_the_directory_and_loads(pristine: Path, hub: Writable
     assert (done.private, done.created, done.tag, done.tagged, done.notes) == (True, True, "v2.0.0", True, ())
     assert hub.visibility == "private"
     local = {p.relative_to(pristine).as_posix(): oid(p) for p in pristine.rglob("*") if p.is_file()}
-    assert hub.files() == {**local, ".gitattributes": hub.files()[".gitattributes"]}
+    remote = hub.files()
+    assert {name: digest for name, digest in remote.items() if name != ".gitattributes"} == {
+        **local,
+        "README.md": remote["README.md"],
+    }
+    there, here = ((root / "README.md").read_text() for root in (hub.revisions["main"], pristine))
+    assert there == here.replace("path/or/repo", REPO) != here
     assert verify_dataset(hub.revisions["main"]).ok
     assert keys(revision="v2.0.0", split=None) == [f"clip_{i:02d}" for i in range(5)]
     rgb = hoiset.load_dataset(REPO, "v2", layers=("core", "video"), format="numpy")[0]["rgb"]
