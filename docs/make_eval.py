@@ -14,7 +14,9 @@ def eval_page() -> str:
 
 BUILD is a finished dataset. TRUTH is a directory that `hoiset studio` wrote (`truth/` and `screening.csv`), or any
 finished dataset that is taken for true. `--out DIR` writes `eval.json`, `eval_clips.parquet` (one row a true clip) and
-pictures; `--json` prints the pooled figures. In Python: `hoiset.eval.evaluate(build, truth)`.
+pictures; `--json` prints the pooled figures. `--card DATASET` puts the figures on the card of BUILD, or of a dataset of
+the same recipe, backends and weights: a dataset without ground truth is measured by a build of rendered videos. In
+Python: `hoiset.eval.evaluate(build, truth)`.
 
 **Clips** are matched by `source.uid` and time. The truth is brought to the sample's frame times: codes from the nearest
 true frame within half a frame, joints and poses in between. True frames that no sample covers count as missed in

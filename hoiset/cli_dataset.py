@@ -78,6 +78,10 @@ def _told(summary: dict[str, Any], sizes: dict[str, dict[str, Any]]) -> Iterator
     for name, value in summary.items():
         if name == "hours":
             yield "duration", ", ".join(f"{p} {cli_filter.duration(3600.0 * hours)}" for p, hours in value.items())
+        elif name == "duration_s" and value is not None:
+            yield "duration of a clip", f"{value[0]:.1f} to {value[2]:.1f} s, median {value[1]:.1f} s"
+        elif name == "fps" and value is not None:
+            yield "frame rate", f"{value[0]:.3g} to {value[1]:.3g} Hz"
         elif name == "quality":
             for column, (low, median, high) in value.items():
                 yield f"{column}, median", f"{median:.3g} (10th and 90th percentile {low:.3g}, {high:.3g})"

@@ -27,6 +27,10 @@ def eval_(
     screening: Annotated[
         Path | None, typer.Option(help="What pass 1 should do; TRUTH/screening.csv by default.")
     ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(help="Dataset of the same recipe (may be BUILD) whose card is to tell the figures."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the resampling that the intervals come from.")] = 0,
     json: AsJson = False,
 ) -> None:
@@ -39,11 +43,15 @@ def eval_(
     from hoiset.eval.evaluate import evaluate
     from hoiset.eval.report import write_report
 
+    if card is not None and oracle is not None:
+        raise typer.BadParameter("tells what models make of video alone; give no --oracle", param_hint="--card")
     if (fed := oracle_params(oracle, truth, noise)) is not None:
         build, split = rebuild(build, version_of(build, split, "--split"), fed, out), None
     with console.build_progress() as progress:
         found = evaluate(build, truth, screening=screening, seed=seed, split=split, progress=steps(progress))
     files = write_report(found, out) if out is not None else []
+    if card is not None:
+        files.append(_to_card(found.to_json(), card, build))
     if json:
         parts = ("pooled", "screening", "calibration", "meta")
         console.print_json({name: value for name, value in found.to_json().items() if name in parts})
@@ -51,6 +59,17 @@ def eval_(
     print_evaluation(found)
     for path in files:
         console.print_line(str(path))
+
+
+def _to_card(report: dict[str, Any], card: Path, build: Path) -> Path:
+    """Keep the figures beside a card and write it again; returns where they are."""
+    from hoiset.cards.fidelity import write_fidelity
+    from hoiset.cards.finish import write_faces
+
+    version = version_of(card, None)
+    path = write_fidelity(card, version, report, build, report["meta"]["build"]["version"])
+    write_faces(card, version)
+    return path
 
 
 def oracle_params(feed: str | None, truth: Path | None, noise: str) -> Any:

@@ -22,12 +22,12 @@ def plain_style() -> AbstractContextManager[None]:
     return rc_context({k: v for k, v in rcParamsDefault.items() if not k.startswith("backend")})
 
 
-def canvas(width: float, height: float, rows: int, columns: int) -> tuple[Any, Any]:
+def canvas(width: float, height: float, rows: int, columns: int, *, dpi: int = 100) -> tuple[Any, Any]:
     """A figure of inches on the Agg canvas, and its axes (rows, columns)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure((width, height), dpi=100, layout="constrained")
+    figure = Figure((width, height), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False)
 

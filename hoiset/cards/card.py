@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from hoiset.cards import words
+from hoiset.cards.fidelity import fidelity_section
 from hoiset.cards.front_matter import front_matter, layer_splits
+from hoiset.cards.markdown import cell, counted, details, duration, size, table
+from hoiset.cards.sheet import choose
+from hoiset.cards.sources import citation, sources_section
 from hoiset.cards.statistics import Statistics, describe
 from hoiset.shards.atomic import write_atomic
 from hoiset.shards.features import clip_table, config_name, schema_table
 from hoiset.shards.index import list_versions, read_index
-from hoiset.shards.manifest import figure_paths, read_manifest
+from hoiset.shards.manifest import figure_path, figure_paths, manifest_path, read_manifest
+from hoiset.shards.removed import REMOVED_FILE, read_removed
 from hoiset.shards.schema import PARTITIONS
-
-MAX_ROWS = 20
-_MARKUP = "&<>|`[]*!\\"
-
-_CONVENTIONS = """\
-Metres, radians, seconds, pixels. Camera frame: OpenCV (x right, y down, z forward), origin at the static camera.
-`T_a_b` maps points of b to a. Pixel (0, 0) is the centre of the top-left pixel. Hands: 0 = left, 1 = right. Joints:
-wrist, then thumb, index, middle, ring, little, each from palm to tip. Absent values are NaN and marked in the source
-arrays. `T` is the number of frames; up to 8 objects a clip."""
-
-_LIMITATIONS = """\
-- The camera is static and monocular: metric scale comes from the cue named in `camera.scale_source`, and the focal
-  length is an estimate unless `camera.focal_source` is `given`.
-- Depth along the viewing ray is the least certain coordinate of every joint and pose. Check `quality` and the source
-  arrays before trusting a frame; infilled frames are marked.
-- Object meshes come from few views; the side that the camera never saw is a guess (`mesh_source`). Objects without
-  enough evidence were left out, and `dropped` says why.
-- Words are those of the sources, reduced to a lemma and nouns; nobody has checked them clip by clip."""
+from hoiset.shards.sizes import layer_sizes
 
 
 def write_card(root: Path, version: str) -> Path:
@@ -47,89 +36,94 @@ def write_card(root: Path, version: str) -> Path:
         The file. Equal data give equal bytes.
 
     Raises:
-        DatasetError: Index or manifest are missing or damaged, an existing card's YAML cannot be read, or the disk
-            refuses.
+        DatasetError: Index, manifest or figures of an evaluation are missing or damaged, an existing card's YAML cannot
+            be read, or the disk refuses.
     """
     root = Path(root)
     index, manifest = read_index(root, version), read_manifest(root, version)
     statistics = describe(root, index)
+    pictures = figure_paths(root, version)
     sections = (
-        _head(version, statistics, figure_paths(root, version)),
-        _contents(statistics),
-        _quality(statistics),
-        _screen(statistics),
+        _head(version, statistics, index, pictures),
+        _contents(version, statistics, pictures),
         _loading(version, index),
-        _schema(),
-        _licences(statistics),
-        _provenance(root, version, manifest),
-        "## Limitations\n\n" + _LIMITATIONS + "\n",
+        _making(root, version, statistics, manifest, pictures),
+        _quality(version, statistics, pictures),
+        fidelity_section(root, version, manifest),
+        _schema(index, manifest),
+        f"## Intended use\n\n{words.USE}\n",
+        f"## Limitations\n\n{words.LIMITATIONS}\n",
+        sources_section(version, index, manifest["recipe"]),
+        _removal(root),
+        f"## Citation\n\n```bibtex\n{citation(root, version, statistics, manifest)}```\n",
     )
     path = root / "README.md"
-    text = front_matter(root, version, index) + "\n" + "\n\n".join(s.strip() for s in sections if s) + "\n"
+    text = front_matter(root, version, index, manifest) + "\n" + "\n\n".join(s.strip() for s in sections if s) + "\n"
     write_atomic(path, text.encode())
     return path
 
 
-def _cell(text: str) -> str:
-    """Untrusted words in a table: one line, no markup."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return "".join(f"&#{ord(c)};" if c in _MARKUP else c for c in line[:80]) or "(unknown)"
+def _picture(version: str, name: str, what: str, there: list[str]) -> str:
+    path = figure_path(version, name)
+    return f"![{what}]({path})\n\n" if path in there else ""
 
 
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def _counted(title: str, counts: list[tuple[str, int]], unit: str) -> str:
-    if not counts:
-        return ""
-    rows = [(_cell(name), str(n)) for name, n in counts[:MAX_ROWS]]
-    rest = f"\nand {len(counts) - MAX_ROWS} more.\n" if len(counts) > MAX_ROWS else ""
-    return _table((title, unit), rows) + rest + "\n"
-
-
-def _head(version: str, s: Statistics, figures: list[str]) -> str:
+def _head(version: str, s: Statistics, index: pa.Table, pictures: list[str]) -> str:
     n_clips, hours = sum(s.clips.values()), sum(s.hours.values())
     text = (
         f"# hoiset {version}\n\n"
-        f"4D hand-object interaction from video: {n_clips} clips ({_duration(hours)}, {s.n_frames} frames) of "
-        f"{s.n_videos} source videos, each with up to two metric 3D hands, object meshes with 6DoF poses, grasp "
-        "states and words, seen by a static camera.\n"
+        f"4D hand-object interaction from video: {n_clips:,} clips ({duration(hours)}, {s.n_frames:,} frames) of "
+        f"{s.n_videos:,} source videos, each with up to two metric 3D hands, object meshes with 6DoF poses, grasp "
+        "states and words, seen by a static camera.\n\n"
     )
-    return text + "".join(f"\n![{Path(f).stem}]({f})\n" for f in figures)
-
-
-def _duration(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 1 else f"{hours * 3600:.0f} s"
-
-
-def _contents(s: Statistics) -> str:
-    rows = [(p, str(s.clips[p]), _duration(s.hours[p])) for p in PARTITIONS if p in s.clips]
-    return (
-        "## What is in it\n\n"
-        + _table(("split", "clips", "duration"), rows)
-        + "\nNo source video is in two splits.\n\n"
-        + _counted("verb", s.verbs, "clips")
-        + _counted("object", s.labels, "objects")
-        + _counted("object state", s.states, "clips")
-        + _counted("grasping hand", s.grasps, "clips")
+    if not n_clips:
+        return text
+    shown = choose(index)
+    sheet = _picture(version, "sheet.jpg", "What was reconstructed, drawn over frames of some of the clips", pictures)
+    if sheet:
+        return (
+            text
+            + sheet
+            + (
+                f"Reconstructed hands (blue left, orange right) and meshes over {len(shown.keys)} clips, the best of "
+                f"each verb first. {shown.permitted:,} of {shown.total:,} clips may be shown by their licences.\n"
+            )
+        )
+    why = (
+        f"{shown.permitted:,} of its {shown.total:,} clips have a licence that permits to show changed pictures of them"
+        if shown.has_video
+        else "this version has no video layer"
     )
+    hands = _picture(version, "hands.png", "Reconstructed hands in the image plane, without the footage", pictures)
+    return f"{text}{hands}No footage is shown here: {why}.\n"
 
 
-def _quality(s: Statistics) -> str:
-    if not s.quality:
-        return ""
-    rows = [(f"`{name}`", *(f"{v:.3f}" for v in values)) for name, values in s.quality.items()]
-    return "## Quality\n\n" + _table(("value", "10th percentile", "median", "90th percentile"), rows)
-
-
-def _screen(s: Statistics) -> str:
-    if not s.screen:
-        return ""
-    total = sum(n for _, n in s.screen)
-    rows = [(_cell(gate), str(n), f"{100 * n / total:.1f} %") for gate, n in s.screen]
-    return "## Yield of screening\n\n" + _table(("gate", "candidates", "share"), rows)
+def _contents(version: str, s: Statistics, pictures: list[str]) -> str:
+    n_clips = sum(s.clips.values())
+    rows = [(p, f"{s.clips[p]:,}", duration(s.hours[p])) for p in PARTITIONS if p in s.clips]
+    text = "## What is in it\n\n" + table(("split", "clips", "duration"), rows, right=(1, 2))
+    text += "\nNo source video is in two splits.\n\n"
+    if not n_clips:
+        return text
+    facts = []
+    if s.duration_s is not None:
+        least, median, longest = s.duration_s
+        facts.append(f"A clip takes {least:.1f} to {longest:.1f} s, {median:.1f} s in the median")
+    if s.fps is not None:
+        low, high = (f"{x:.3g}" for x in s.fps)
+        facts.append(f"at {low if low == high else f'{low} to {high}'} frames a second")
+    sizes = ", ".join(name for name, _ in s.pictures[:3]) + " px" + (" and other sizes" if len(s.pictures) > 3 else "")
+    text += f"{' '.join(facts)}, in pictures of {sizes}. " if facts else ""
+    text += f"{s.n_objects:,} objects have a mesh, {s.n_manipulated:,} of them are moved by a hand.\n\n"
+    text += _picture(version, "overview.png", "Verbs, objects, object states and durations", pictures)
+    tables = (
+        counted("verb", s.verbs, "clips")
+        + counted("object", s.labels, "objects")
+        + counted("object state", s.states, "clips")
+        + counted("grasping hand", s.grasps, "clips")
+        + counted("focal length from", s.focal_sources, "clips")
+    )
+    return text + details("The same in numbers", tables)
 
 
 def _loading(version: str, index: pa.Table) -> str:
@@ -161,13 +155,41 @@ clips = hoiset.load_dataset("path/or/repo", "{version}", split="{split}", layers
 """
 
 
-def _schema() -> str:
-    return f"## Schema\n\n{_CONVENTIONS}\n\n{schema_table()}\n`clip.json`:\n\n{clip_table()}"
+def _making(root: Path, version: str, s: Statistics, manifest: Mapping[str, Any], pictures: list[str]) -> str:
+    recipe = manifest["recipe"]
+    backends = [
+        tuple(cell(str(b.get(name) or "")) if b.get(name) else "" for name in ("name", "version", "weights"))
+        for b in manifest["backends"]
+    ]
+    profile = f", profile `{cell(str(recipe['profile']))}`" if recipe.get("profile") else ""
+    text = f"## How it was made\n\nBy hoiset {manifest['hoiset']}, schema {manifest['schema']}{profile}, without "
+    text += f"anybody's hand.\n\n{words.PASSES}\n\n"
+    fed = (recipe.get("oracle") or {}).get("feed") or []
+    text += words.ORACLE.format(stages=cell(", ".join(map(str, fed)))) + "\n\n" if fed else ""
+    text += table(("backend", "version", "weights"), backends) + "\n" if backends else ""
+    text += _screen(version, s, pictures)
+    text += _selected(manifest.get("selection"))
+    as_json = json.dumps(recipe, sort_keys=True, indent=1, ensure_ascii=False).replace("```", "` ` `")
+    text += details("Recipe: every threshold", f"```json\n{as_json}\n```")
+    text += (
+        f"\n`{manifest_path(version)}` lists every file with its SHA-256; `hoiset verify` checks them. The same "
+        "recipe, videos and weights give the same bytes.\n"
+    )
+    others = ", ".join(f"`{v}`" for v in list_versions(root) if v != version)
+    return text + (f"\nOther versions here: {others}.\n" if others else "")
 
 
-def _licences(s: Statistics) -> str:
-    text = "## Sources and licences\n\nThe footage stays under the licence of its source.\n\n"
-    return text + _counted("licence", s.licences, "clips") + _counted("focal length from", s.focal_sources, "clips")
+def _screen(version: str, s: Statistics, pictures: list[str]) -> str:
+    if not s.screen:
+        return ""
+    total = sum(n for _, n in s.screen)
+    rows = [(cell(gate), f"{n:,}", f"{100 * n / total:.1f} %") for gate, n in s.screen]
+    return (
+        "### Yield of pass 1\n\n"
+        + _picture(version, "yield.png", "Candidates that passed, and those that each gate stopped", pictures)
+        + details("The same in numbers", table(("gate", "candidates", "share"), rows, right=(1, 2)))
+        + "\n"
+    )
 
 
 def _selected(selection: Mapping[str, Any] | None) -> str:
@@ -181,18 +203,37 @@ def _selected(selection: Mapping[str, Any] | None) -> str:
     return f"{text}{query}\n{_selected(selection.get('of'))}"
 
 
-def _provenance(root: Path, version: str, manifest: Mapping[str, Any]) -> str:
-    backends = [
-        tuple(_cell(str(b.get(name) or "")) if b.get(name) else "" for name in ("name", "version", "weights"))
-        for b in manifest["backends"]
-    ]
-    others = ", ".join(f"`{v}`" for v in list_versions(root) if v != version)
-    recipe = json.dumps(manifest["recipe"], sort_keys=True, indent=1, ensure_ascii=False).replace("```", "` ` `")
+def _quality(version: str, s: Statistics, pictures: list[str]) -> str:
+    if not s.quality:
+        return ""
+    rows = [(f"`{name}`", *(f"{v:.3f}" for v in values)) for name, values in s.quality.items()]
     return (
-        f"## Provenance\n\nMade by hoiset {manifest['hoiset']}, schema {manifest['schema']}. "
-        f"`manifest/{version}.json` lists every file with its SHA-256; `hoiset verify` checks them.\n\n"
-        + _selected(manifest.get("selection"))
-        + (_table(("backend", "version", "weights"), backends) + "\n" if backends else "")
-        + f"<details><summary>Recipe</summary>\n\n```json\n{recipe}\n```\n\n</details>\n"
-        + (f"\nOther versions here: {others}.\n" if others else "")
+        "## Quality\n\nWhat the pipeline says of each clip, to filter by: `hoiset filter PATH 'quality.score > 0.5'`. "
+        "`hand_reprojection` is a share of the hand's size, all others go from 0 to 1.\n\n"
+        + _picture(version, "quality.png", "Histograms of the quality columns", pictures)
+        + details(
+            "The same in numbers",
+            table(("value", "10th percentile", "median", "90th percentile"), rows, right=(1, 2, 3)),
+        )
     )
+
+
+def _schema(index: pa.Table, manifest: Mapping[str, Any]) -> str:
+    text = f"## Schema\n\n{words.CONVENTIONS}\n\n{schema_table()}\n"
+    text += details("Fields of <code>clip.json</code>", clip_table())
+    if not index.num_rows:
+        return text
+    rows = []
+    for layer, of_layer in layer_sizes(index).items():
+        files = [entry for entry in manifest["files"] if entry["layer"] == layer]
+        total, a_clip = size(sum(entry["bytes"] for entry in files)), size(of_layer.median)
+        most = f"`{of_layer.largest}` ({of_layer.largest_share:.0%})"
+        rows.append((layer, f"{len(files):,}", total, a_clip, size(of_layer.median_per_6_s), most))
+    header = ("layer", "shards", "size", "a clip (median)", "6 s (median)", "takes most")
+    return text + "\n" + table(header, rows, right=(1, 2, 3, 4))
+
+
+def _removal(root: Path) -> str:
+    n = len(read_removed(root))
+    text = f"## Removing a video\n\n{words.REMOVAL}\n"
+    return text + (f"\n{n:,} video{'s were' if n > 1 else ' was'} removed so far (`{REMOVED_FILE}`).\n" if n else "")

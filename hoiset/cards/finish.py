@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hoiset.cards.card import write_card
+from hoiset.cards.croissant import write_croissant
 from hoiset.cards.figures import write_figures
 from hoiset.shards.index import write_index
 from hoiset.shards.manifest import write_manifest
@@ -45,10 +46,11 @@ def finish_version(
 
 
 def write_faces(root: Path, version: str) -> None:
-    """Write what people and catalogues look at first, from the index and the manifest: the card.
+    """Write what people and catalogues look at first: ``README.md`` and ``croissant.json``.
 
     Args:
         root: Dataset root, with index, manifest and figures of the version.
         version: The version that they speak of.
     """
     write_card(root, version)
+    write_croissant(root, version)

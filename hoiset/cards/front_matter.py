@@ -10,20 +10,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
+from hoiset.cards.sources import source_kind
 from hoiset.errors import DatasetError
 from hoiset.shards.features import config_name, features_yaml
 from hoiset.shards.index import list_versions, read_index
+from hoiset.shards.licences import terms
+from hoiset.shards.manifest import list_manifests, read_manifest
 from hoiset.shards.schema import PARTITIONS, layers
 
 _HUB_LICENCES = (
     "apache-2.0", "mit", "cc0-1.0", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0",
     "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-4.0", "odc-by", "odbl", "pddl",
 )  # fmt: skip
+_ANNOTATIONS = {
+    "action100m": (
+        "fair-noncommercial-research-license",
+        "https://huggingface.co/datasets/facebook/action100m-preview",
+    )
+}
+"""Kind of source -> licence of its annotations, which what is made from them inherits."""
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 _DELIMITER = "---\n"
 
 
-def front_matter(root: Path, version: str, index: pa.Table) -> str:
+def front_matter(root: Path, version: str, index: pa.Table, manifest: Mapping[str, Any]) -> str:
     """The card's YAML block, delimiters included.
 
     Configs are made for every version with an index in ``root``; those of an existing card that are not there (another
@@ -33,11 +43,13 @@ def front_matter(root: Path, version: str, index: pa.Table) -> str:
         root: Dataset root.
         version: The version that the card speaks of.
         index: Its index.
+        manifest: Its manifest.
 
     Raises:
-        DatasetError: The existing README.md has YAML that cannot be read.
+        DatasetError: The existing README.md has YAML that cannot be read, or another version's index or manifest.
     """
     configs, infos = _kept(root)
+    manifests = {version: manifest}
     for name in sorted(list_versions(root)):
         table = index if name == version else read_index(root, name)
         configs = {k: v for k, v in configs.items() if not _belongs(k, name)}
@@ -46,14 +58,19 @@ def front_matter(root: Path, version: str, index: pa.Table) -> str:
             config = config_name(name, layer)
             files = [{"split": s, "path": f"data/{name}/{layer}/{s}-*.tar"} for s in splits]
             configs[config] = {"config_name": config, "data_files": files}
-            infos[config] = {"config_name": config, "features": features_yaml(layer)}
+            infos[config] = {
+                "config_name": config,
+                "features": features_yaml(layer),
+                **_sizes(table, layer, splits, manifests.get(name) or _manifest(root, name)),
+            }
     for entry in configs.values():
         entry.pop("default", None)
     if version in configs:
         configs[version]["default"] = True
     data = {
         "pretty_name": f"hoiset {version}",
-        **_licence(index),
+        **licence_entry(index, manifest["recipe"]),
+        "annotations_creators": ["machine-generated"],
         "task_categories": ["robotics"],
         "tags": ["hand-object-interaction", "manipulation", "4d", "3d", "video", "timeseries", "webdataset", "hoiset"],
         "size_categories": [_size(index.num_rows)],
@@ -107,13 +124,47 @@ def _belongs(config: str, version: str) -> bool:
     return any(config == config_name(version, layer) for layer in layers())
 
 
-def _licence(index: pa.Table) -> dict[str, str]:
-    """The Hub's licence of the data: the sources' own when all agree, else ``other``; the body lists them."""
-    found = {str(x or "").strip().lower() for x in index["licence"].unique().to_pylist()}
+def licence_entry(index: pa.Table, recipe: Mapping[str, Any]) -> dict[str, str]:
+    """The Hub's licence of the data: the annotations', else the sources' own when all agree, else ``other``.
+
+    Args:
+        index: Of the version.
+        recipe: Of its manifest.
+    """
+    if source_kind(recipe) in _ANNOTATIONS:
+        name, address = _ANNOTATIONS[source_kind(recipe)]
+        return {"license": "other", "license_name": name, "license_link": address}
+    found = {terms(x).id or str(x or "").strip() for x in index["licence"].unique().to_pylist()}
     if len(found) == 1 and next(iter(found)) in _HUB_LICENCES:
         return {"license": found.pop()}
     name = "mixed-see-card" if len(found) > 1 else "unknown-see-card"
     return {"license": "other", "license_name": name, "license_link": "README.md"}
+
+
+def _manifest(root: Path, version: str) -> Mapping[str, Any] | None:
+    return read_manifest(root, version) if version in list_manifests(root) else None
+
+
+def _sizes(index: pa.Table, layer: str, splits: list[str], manifest: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Examples and bytes of a config: of a split the data of its members, of a download its tars."""
+    spans = pc.list_flatten(index["members"]).combine_chunks()
+    here = pc.equal(pc.struct_field(spans, "layer"), layer)
+    partition = index["partition"].take(pc.list_parent_indices(index["members"])).filter(here)
+    size = pc.struct_field(spans, "size").filter(here)
+    counted: list[dict[str, Any]] = [
+        {
+            "name": split,
+            "num_bytes": int(pc.sum(size.filter(pc.equal(partition, split).combine_chunks())).as_py() or 0),
+            "num_examples": int(pc.sum(pc.equal(index["partition"], split)).as_py()),
+        }
+        for split in splits
+    ]
+    tars = [entry["bytes"] for entry in (manifest or {"files": ()})["files"] if entry["layer"] == layer]
+    return {
+        "splits": counted,
+        **({"download_size": sum(tars)} if tars else {}),
+        "dataset_size": int(pc.sum(size).as_py() or 0),
+    }
 
 
 def _size(n_rows: int) -> str:

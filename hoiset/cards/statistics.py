@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +42,11 @@ class Statistics:
         grasps: (hand, clips in which it grasps).
         licences: (licence, clips); ``""`` is unknown.
         focal_sources: (source of the focal length, clips).
+        duration_s: (least, median, longest) duration of a clip, ``None`` without clips.
+        pictures: (width and height as ``640x360``, clips).
+        fps: (least, highest) frame rate, ``None`` where no clip has one.
+        n_objects: Objects with a mesh.
+        n_manipulated: Those that a hand moves.
         quality: Column -> (10th, 50th, 90th percentile) over the clips that have it.
         screen: (gate, candidates), ``ok`` first; empty without pass-1 results.
     """
@@ -54,6 +61,11 @@ class Statistics:
     grasps: list[tuple[str, int]]
     licences: list[tuple[str, int]]
     focal_sources: list[tuple[str, int]]
+    duration_s: tuple[float, float, float] | None
+    pictures: list[tuple[str, int]]
+    fps: tuple[float, float] | None
+    n_objects: int
+    n_manipulated: int
     quality: dict[str, tuple[float, float, float]]
     screen: list[tuple[str, int]]
 
@@ -81,21 +93,26 @@ def describe(root: Path, index: pa.Table) -> Statistics:
         grasps=_counts(x for row in index["grasps"].to_pylist() for x in row),
         licences=_counts(x or "" for x in index["licence"].to_pylist()),
         focal_sources=_counts(x or "" for x in index["focal_source"].to_pylist()),
+        duration_s=_percentiles(index["duration_s"], (0, 50, 100)),
+        pictures=_counts(f"{w}x{h}" for w, h in zip(*(index[n].to_pylist() for n in ("width", "height")), strict=True)),
+        fps=None if (fps := _percentiles(index["fps"], (0, 50, 100))) is None else (fps[0], fps[2]),
+        n_objects=int(pc.sum(index["n_objects"]).as_py() or 0),
+        n_manipulated=int(pc.sum(index["n_manipulated"]).as_py() or 0),
         quality={name: q for name in QUALITY_COLUMNS if (q := _percentiles(index[name])) is not None},
         screen=_screen(Path(root)),
     )
 
 
-def _counts(values: object) -> list[tuple[str, int]]:
-    counted = Counter(values)  # type: ignore[call-overload]
+def _counts(values: Iterable[Any]) -> list[tuple[Any, int]]:
+    counted = Counter(values)
     return sorted(counted.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _percentiles(column: pa.ChunkedArray) -> tuple[float, float, float] | None:
+def _percentiles(column: pa.ChunkedArray, at: tuple[int, int, int] = (10, 50, 90)) -> tuple[float, float, float] | None:
     values = column.drop_null().to_numpy()
     if not len(values):
         return None
-    low, middle, high = np.percentile(values, (10, 50, 90))
+    low, middle, high = np.percentile(values, at)
     return float(low), float(middle), float(high)
 
 

@@ -82,6 +82,12 @@ def figure_paths(root: Path, version: str) -> list[str]:
     return [path for path in (figure_path(version, name) for name in FIGURES) if (root / path).exists()]
 
 
+def data_digest(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 of what a version holds: the paths and digests of its shards, whatever was drawn or said of them."""
+    shards = [[entry["path"], entry["sha256"]] for entry in manifest["files"] if entry["layer"] is not None]
+    return hashlib.sha256(canonical_json(sorted(shards))).hexdigest()
+
+
 def digest(path: Path) -> dict[str, Any]:
     """``bytes`` and ``sha256`` of a file.
 

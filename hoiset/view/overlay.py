@@ -34,7 +34,9 @@ _BONES = tuple((0 if j % 4 == 1 else j - 1, j) for j in range(1, 21))
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def draw_overlay(sample: Sample, rgb: UInt8[np.ndarray, "T H W 3"]) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
+def draw_overlay(
+    sample: Sample, rgb: UInt8[np.ndarray, "T H W 3"], *, words: bool = True
+) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
     """Draw a sample over its frames, one at a time.
 
     Hands are skeletons (blue left, orange right; thin where infilled), projected from the 3D joints. Objects are the
@@ -43,6 +45,7 @@ def draw_overlay(sample: Sample, rgb: UInt8[np.ndarray, "T H W 3"]) -> Iterator[
     Args:
         sample: Members of the core layer.
         rgb: Frames of its ``rgb.mp4``.
+        words: Whether to write what is drawn next to it.
     """
     clip: dict[str, Any] = sample["clip.json"]
     K = np.array(clip["camera"]["K"], float)
@@ -53,15 +56,16 @@ def draw_overlay(sample: Sample, rgb: UInt8[np.ndarray, "T H W 3"]) -> Iterator[
         unit = max(1, round(min(image.shape[:2]) / 360))
         for o, (vertices, faces) in enumerate(meshes):
             if sample["object_source.npy"][t, o] != ObjectSource.ABSENT:
-                _draw_object(image, sample, clip, K, t, o, vertices, faces, unit)
+                _draw_object(image, sample, clip, K, t, o, vertices, faces, unit, words)
         for h in range(2):
             if sample["hand_source.npy"][t, h] != HandSource.ABSENT:
-                _draw_hand(image, sample, K, t, h, unit)
-        _text(image, f"{title}  {sample['time.npy'][t]:.2f} s", (6 * unit, 14 * unit), (255, 255, 255), unit)
+                _draw_hand(image, sample, K, t, h, unit, words)
+        if words:
+            _text(image, f"{title}  {sample['time.npy'][t]:.2f} s", (6 * unit, 14 * unit), (255, 255, 255), unit)
         yield image
 
 
-def _draw_hand(image: np.ndarray, sample: Sample, K: np.ndarray, t: int, h: int, unit: int) -> None:
+def _draw_hand(image: np.ndarray, sample: Sample, K: np.ndarray, t: int, h: int, unit: int, words: bool) -> None:
     pixels = project(K, sample["hand_joints.npy"][t, h].astype(float))
     if np.isnan(pixels).any():
         return
@@ -74,7 +78,8 @@ def _draw_hand(image: np.ndarray, sample: Sample, K: np.ndarray, t: int, h: int,
     for point in points:
         cv2.circle(image, point.tolist(), 2 * unit, (255, 255, 255), -1, cv2.LINE_AA)
     depth = sample["hand_joints.npy"][t, h, 0, 2]
-    _text(image, f"{'LR'[h]} {depth:.2f} m", (points[0] + [4 * unit, 10 * unit]).tolist(), HAND_COLOURS[h], unit)
+    if words:
+        _text(image, f"{'LR'[h]} {depth:.2f} m", (points[0] + [4 * unit, 10 * unit]).tolist(), HAND_COLOURS[h], unit)
 
 
 def _draw_object(
@@ -87,6 +92,7 @@ def _draw_object(
     vertices: np.ndarray,
     faces: np.ndarray,
     unit: int,
+    words: bool,
 ) -> None:
     pixels = project(K, transform(sample["object_pose.npy"][t, o].astype(float), vertices))
     if np.isnan(pixels).any() or np.abs(pixels).max() > 1e4:
@@ -99,6 +105,8 @@ def _draw_object(
     image[inside] = (0.75 * image[inside] + 0.25 * np.array(colour)).astype(np.uint8)
     outline, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(image, outline, -1, colour, unit, cv2.LINE_AA)
+    if not words:
+        return
     low, high = pixels.min(0), pixels.max(0)
     cv2.rectangle(image, np.round(low).astype(int).tolist(), np.round(high).astype(int).tolist(), colour, 1)
     state = ObjectState(int(sample["object_state.npy"][t, o])).name.lower()

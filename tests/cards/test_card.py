@@ -11,6 +11,9 @@ from hoiset.cards import finish_version, write_card
 from hoiset.cards.front_matter import read_front_matter
 from hoiset.errors import DatasetError
 from hoiset.shards.features import features_yaml, schema_table
+from hoiset.shards.index import read_index
+from hoiset.shards.manifest import digest, read_manifest
+from hoiset.shards.removed import Removed, write_removed
 from hoiset.shards.verify import verify_dataset
 from hoiset.shards.writer import UnitWriter
 from tests.factories import make_dataset, make_recipe, make_sample
@@ -38,22 +41,85 @@ def test_yaml_declares_existing_splits_and_all_features(pristine: Path) -> None:
     assert data["task_categories"] == ["robotics"]
 
 
+def test_sizes_are_those_of_the_files(pristine: Path) -> None:
+    manifest = read_manifest(pristine, "v2")
+    for info, layer in zip(read_front_matter(pristine / "README.md")["dataset_info"], ("core", "video"), strict=True):
+        tars = [entry for entry in manifest["files"] if entry["layer"] == layer]
+        assert info["download_size"] == sum(entry["bytes"] for entry in tars)
+        assert [(s["name"], s["num_examples"]) for s in info["splits"]] == [("train", 4), ("validation", 1)]
+        members = [m for row in read_index(pristine, "v2").to_pylist() for m in row["members"] if m["layer"] == layer]
+        assert info["dataset_size"] == sum(m["size"] for m in members) == sum(s["num_bytes"] for s in info["splits"])
+
+
 def test_body_is_made_from_the_data(pristine: Path) -> None:
     text = body(pristine)
     assert "5 clips (3 s, 40 frames) of 5 source videos" in text
     assert "| train | 4 | 2 s |" in text
     assert "| lift | 2 |" in text
     assert "| grasped_right | 3 |" in text
-    assert "| CC0-1.0 | 5 |" in text
+    assert "| CC0-1.0 | 5 | copies and changed pictures |" in text
+    assert "| clip&#95;00" not in text
+    assert "| clip_00.mp4 | CC0-1.0 | 1 |" in text
     assert "| `hand_infilled_ratio` | 0.250 | 0.250 | 0.250 |" in text
     assert schema_table().strip() in text
     assert '"reprojection_share": 0.25' in text
     assert "| none | 0 | e3b0c442" in text
-    assert "Yield of screening" not in text
-    for figure in ("overview", "hands"):
-        assert f"(figures/v2-{figure}.png)" in text
-        assert (pristine / f"figures/v2-{figure}.png").exists()
+    assert "Yield of pass 1" not in text
+    assert "has not been measured" in text
+    assert "hoiset remove PATH UID" in text
+    assert "@misc{hoiset_v2," in text
+    assert digest(pristine / "manifest/v2.json")["sha256"][:16] in text
+    for figure in ("overview.png", "quality.png", "sheet.jpg"):
+        assert f"(figures/v2-{figure})" in text
+        assert (pristine / f"figures/v2-{figure}").exists()
     assert str(pristine) not in text
+
+
+def test_without_a_licence_no_footage_is_shown(tmp_path: Path) -> None:
+    sample = make_sample("a")
+    sample["clip.json"]["source"]["licence"] = "Standard YouTube License"
+    root = finish(tmp_path, [sample], make_recipe())
+    text = body(root)
+    assert "No footage is shown here: 0 of its 1 clips have a licence" in text
+    assert "(figures/v2-hands.png)" in text
+    assert not (root / "figures/v2-sheet.jpg").exists()
+    assert "| Standard YouTube License | 1 | nothing: " in text
+
+
+def test_annotations_pass_their_licence_on(tmp_path: Path) -> None:
+    root = finish(tmp_path, [make_sample("a")], {**make_recipe(), "source": {"kind": "action100m"}})
+    data = read_front_matter(root / "README.md")
+    assert (data["license"], data["license_name"]) == ("other", "fair-noncommercial-research-license")
+    text = body(root)
+    assert "FAIR Noncommercial Research License v1" in text
+    assert "@article{action100m," in text
+
+
+def test_any_spelling_of_a_licence_is_the_hubs(tmp_path: Path) -> None:
+    sample = make_sample("a")
+    sample["clip.json"]["source"]["licence"] = "CC BY 4.0"
+    root = finish(tmp_path, [sample], make_recipe())
+    assert read_front_matter(root / "README.md")["license"] == "cc-by-4.0"
+
+
+def test_addresses_are_links_and_nothing_else(tmp_path: Path) -> None:
+    sample = make_sample("a")
+    sample["clip.json"]["source"]["url"] = 'https://user:secret@example.org/v(1)?v=a|b"><script>'
+    text = body(finish(tmp_path, [sample], make_recipe()))
+    assert "[a.mp4](https://example.org/v%281%29?v=a%7Cb%22%3E%3Cscript%3E)" in text
+    assert "secret" not in text
+
+
+def test_removed_videos_are_counted(dataset: Path) -> None:
+    assert "removed so far" not in body(dataset)
+    write_removed(dataset, Removed.of(["x", "y"]))
+    write_card(dataset, "v2")
+    assert "2 videos were removed so far" in body(dataset)
+
+
+def test_fed_ground_truth_is_said(tmp_path: Path) -> None:
+    root = finish(tmp_path, [make_sample("a")], {**make_recipe(), "oracle": {"feed": ["hands", "masks"]}})
+    assert "**Ground truth was fed** to some stages of this build (hands, masks)" in body(root)
 
 
 def test_everything_is_written_again_with_the_same_bytes(pristine: Path, tmp_path: Path) -> None:

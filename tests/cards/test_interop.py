@@ -1,5 +1,6 @@
 """The same directory through other people's libraries."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from hoiset.cards import finish_version
+from hoiset.cards.front_matter import read_front_matter
 from hoiset.shards.features import features_yaml
 from hoiset.shards.schema import DEFAULT_LAYERS, members
 from hoiset.shards.writer import UnitWriter
@@ -68,6 +70,24 @@ def test_every_layer_and_split_is_a_config_joined_by_key(hostile: Path, tmp_path
         assert set(loaded) == {"train", "test"}
         assert [e["__key__"] for e in loaded["train"]] == [f"clip_{i}" for i in range(6)]
         assert [e["__key__"] for e in loaded["test"]] == ["other"]
+
+
+@pytest.mark.parametrize("config", ["v2", "v2-video"])
+def test_the_cards_sizes_are_what_datasets_finds(hostile: Path, tmp_path: Path, config: str) -> None:
+    card = {i["config_name"]: i for i in read_front_matter(hostile / "README.md")["dataset_info"]}[config]
+    loaded = datasets.load_dataset(str(hostile), config, cache_dir=str(tmp_path))
+    for split in card["splits"]:
+        found = loaded[split["name"]].info.splits[split["name"]]
+        assert found.num_examples == split["num_examples"]
+        assert 0.8 < split["num_bytes"] / found.num_bytes < 1.2
+    assert datasets.load_dataset_builder(str(hostile), config).info.download_size == card["download_size"]
+
+
+def test_a_split_that_lacks_examples_is_noticed(hostile: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(hostile, tmp_path / "d"))
+    shutil.copy(root / "data/v2/core/test-00000.tar", root / "data/v2/core/train-00000.tar")
+    with pytest.raises(datasets.exceptions.DatasetsError):
+        datasets.load_dataset(str(root), "v2", split="train", cache_dir=str(tmp_path / "cache"))
 
 
 def test_the_core_layer_is_the_default_config(hostile: Path, tmp_path: Path) -> None:
