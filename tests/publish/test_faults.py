@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hoiset.errors import PushError
+from hoiset.publish import job
 from hoiset.publish import push as module
 from hoiset.shards.remote import Patience
 from hoiset.shards.verify import verify_dataset
@@ -184,7 +185,7 @@ def test_a_hub_that_drops_files_is_found_out(pristine: Path, hub: WritableHub) -
 def test_many_shards_come_in_several_commits_and_the_index_in_the_last(
     before: Path, hub: WritableHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FILES_A_COMMIT", 3)
+    monkeypatch.setattr(job, "FILES_A_COMMIT", 3)
     pushed(before)
     folders = [folder for _, folder in hub.history]
     has_index = [(folder / "index/v2.parquet").exists() for folder in folders]
@@ -197,7 +198,7 @@ def test_many_shards_come_in_several_commits_and_the_index_in_the_last(
 def test_no_reader_sees_shards_that_the_index_does_not_mean(
     pristine: Path, before: Path, hub: WritableHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FILES_A_COMMIT", 1)
+    monkeypatch.setattr(job, "FILES_A_COMMIT", 1)
     pushed(before)
     n = len(hub.history)
     pushed(pristine)
