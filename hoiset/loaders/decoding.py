@@ -194,7 +194,7 @@ class _Pictures:
             height, width = size or (frame.height, frame.width)
             if out is None:
                 out = np.empty((len(indices), height, width, 3), np.uint8)
-            out[i] = to_rgb(self._reformatter, frame, width, height, exact=self._exact)
+            to_rgb(self._reformatter, frame, width, height, exact=self._exact, out=out[i])
         assert out is not None
         return out
 
