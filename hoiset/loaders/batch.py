@@ -11,6 +11,10 @@ from hoiset.errors import DatasetError
 from hoiset.loaders.names import item_name
 from hoiset.shards.schema import SCHEMA
 
+OWN_BLOCK_BYTES = 1 << 20
+"""A tensor of a batch that takes less has no block of shared memory of its own."""
+_ALIGNMENT = 64
+
 
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Batch clips, padded over T, or windows, which are of one length; a ``collate_fn`` for `DataLoader`.
@@ -59,21 +63,44 @@ def _framed_names() -> set[str]:
 
 
 def _windows(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    out: dict[str, Any] = {name: [item[name] for item in items] for name in items[0]}
+    columns: dict[str, list[Any]] = {name: [item[name] for item in items] for name in items[0]}
     numpy = any(isinstance(value, np.ndarray) for value in items[0].values())
-    for name, values in out.items():
+    for name, values in columns.items():
         shapes = sorted({tuple(v.shape) for v in values if hasattr(v, "shape")})
         if len(shapes) > 1:
             raise DatasetError(f"{name}: found windows of shapes {shapes}, expected one; give resize=(h, w)")
-        if isinstance(values[0], str):
-            continue
-        if numpy:
-            out[name] = np.stack(values)
-        else:
-            from torch.utils.data import default_collate
+    arrays = {name: values for name, values in columns.items() if not isinstance(values[0], str)}
+    if numpy:
+        return columns | {name: np.stack(values) for name, values in arrays.items()}
+    return columns | _stack_tensors(arrays)
 
-            out[name] = default_collate(values)  # in a worker it stacks right into shared memory
-    return out
+
+def _stack_tensors(columns: dict[str, list[Any]]) -> dict[str, Any]:
+    """Tensors of tensors or numbers; in a worker, in shared memory.
+
+    Handing over a block of shared memory takes longer than filling a small one, so the small tensors share one.
+    """
+    import torch
+    from torch.utils.data import default_collate, get_worker_info
+
+    sizes = {n: len(v) * (v[0].nbytes if isinstance(v[0], torch.Tensor) else 8) for n, v in columns.items()}
+    small = [name for name in columns if sizes[name] < OWN_BLOCK_BYTES]
+    if get_worker_info() is None or len(small) < 2:
+        return {name: default_collate(values) for name, values in columns.items()}
+    out = {name: default_collate(values) for name, values in columns.items() if name not in small}
+    room = {name: -(-sizes[name] // _ALIGNMENT) * _ALIGNMENT for name in small}
+    block = torch.empty(sum(room.values()), dtype=torch.uint8).share_memory_()
+    at = 0
+    for name in small:
+        values, part = columns[name], block[at : at + sizes[name]]
+        if isinstance(values[0], torch.Tensor):
+            shape = (len(values), *values[0].shape)
+            out[name] = torch.stack(values, out=part.view(values[0].dtype).view(shape))
+        else:
+            kind = torch.float64 if isinstance(values[0], float) else torch.int64
+            out[name] = part.view(kind).copy_(torch.tensor(values, dtype=kind))
+        at += room[name]
+    return {name: out[name] for name in columns}
 
 
 def _stack(values: list[Any], length: int, pad: float, name: str) -> Any:

@@ -97,3 +97,17 @@ def test_windows_from_workers_are_those_of_one_process(pristine: Path, start: st
                 torch.testing.assert_close(found[name], value, rtol=0, atol=0, equal_nan=True)
             else:
                 assert found[name] == value, name
+
+
+def test_small_tensors_from_a_worker_share_memory(pristine: Path) -> None:
+    torch = pytest.importorskip("torch", reason="needs hoiset[torch]")
+    ours = windows(pristine, "torch")
+    (here,) = [collate([ours[i] for i in range(4)])]
+    (there,) = torch.utils.data.DataLoader(
+        torch.utils.data.Subset(ours, range(4)), batch_size=4, num_workers=1, collate_fn=collate
+    )
+    tensors = {name: value for name, value in there.items() if isinstance(value, torch.Tensor)}
+    assert len({value.untyped_storage().data_ptr() for value in tensors.values()}) == 1
+    for name, value in tensors.items():
+        assert (value.dtype, value.shape) == (here[name].dtype, here[name].shape)
+        assert torch.equal(value.nan_to_num(), here[name].nan_to_num())
