@@ -11,8 +11,8 @@ import pytest
 from hoiset.loaders import WindowDataset, load_dataset
 from hoiset.loaders.exports.lerobot import export, export_lerobot, videos
 from hoiset.loaders.exports.lerobot.layout import ACTION, CAMERA, STATE
+from tests.isolated import run_isolated
 from tests.loaders.exports.clips import of_many_rates
-from tests.loaders.exports.environments import run_script
 
 READER = Path(__file__).with_name("lerobot_reader.py")
 EXAMPLE = Path(__file__).parents[3] / "examples" / "05_lerobot.py"
@@ -21,6 +21,12 @@ RESAMPLED = KEYS[3:]
 LUMA = np.array([0.2126, 0.7152, 0.0722])
 
 pytestmark = pytest.mark.slow
+
+
+def run_script(script: Path, *args: str | Path, folder: Path) -> str:
+    done = run_isolated(script, *args, folder=folder)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
