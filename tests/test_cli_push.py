@@ -25,13 +25,15 @@ def test_dry_run_then_push_then_nothing_to_do(pristine: Path, hub: WritableHub, 
     assert (code, err) == (0, "")
     table = dict(line.split("\t", 1) for line in out.splitlines()[1:-1])
     assert table["data/v2/core/train-00000.tar"] == "new\t61440"
-    assert (
-        "v2 to someone/hands (new, private): 11 new; 0.3 MB to send, new tag v2.0.0; dry run, nothing was sent" in out
+    n = sum(path.is_file() for path in pristine.rglob("*"))
+    assert out.endswith(
+        f"v2 to {REPO} (new, private): {n} new; 0.4 MB to send, new tag v2.0.0; dry run, nothing was sent\n"
     )
+    assert len(table) == n
     assert hub.writes == []
     code, out, err = run_command(*args)
     assert (code, err) == (0, "")
-    assert out.endswith(f"{hub.url}/datasets/{REPO} (private): 11 new; 0.3 MB sent, new tag v2.0.0\n")
+    assert out.endswith(f"{hub.url}/datasets/{REPO} (private): {n} new; 0.4 MB sent, new tag v2.0.0\n")
     code, out, err = run_command(*args)
     assert (code, err) == (0, "")
     assert out == f"{hub.url}/datasets/{REPO} (private) has v2 already, as tag v2.0.0; nothing was sent\n"

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from hoiset.cards.croissant import CROISSANT_FILE
 from hoiset.cards.finish import write_faces
 from hoiset.cards.front_matter import read_front_matter
 from hoiset.errors import DatasetError, PushError
@@ -19,7 +20,6 @@ from hoiset.shards.atomic import write_atomic, writing
 from hoiset.shards.features import config_name
 from hoiset.shards.schema import layers
 
-CATALOGUE = "croissant.json"
 _LISTS = ("configs", "dataset_info")
 _DELIMITER = "---\n"
 _SOMEWHERE = "path/or/repo"
@@ -117,8 +117,8 @@ def make_card(repo: str, staged: Staged, there: Path | None) -> tuple[list[Local
         card = before.with_entries(staged.version, card.entries(staged.version))
     write_atomic(path, card.to_bytes())
     made = [LocalFile.at(CARD, path)]
-    if speaks and (staged.folder / CATALOGUE).is_file():
-        made.append(LocalFile.at(CATALOGUE, staged.folder / CATALOGUE))
+    if speaks and (staged.folder / CROISSANT_FILE).is_file():
+        made.append(LocalFile.at(CROISSANT_FILE, staged.folder / CROISSANT_FILE))
     return made, speaks
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hoiset.cards.croissant import CROISSANT_FILE
 from hoiset.errors import DatasetError, PushError
-from hoiset.publish.changes import LICENCES, LocalFile, notice_path, record_paths
+from hoiset.publish.changes import CARD, LICENCES, LocalFile, notice_path, record_paths
 from hoiset.publish.terms import Obligation, notice, obligations
 from hoiset.shards.atomic import write_atomic, writing
 from hoiset.shards.codec import canonical_json
@@ -23,7 +24,7 @@ from hoiset.shards.ranges import inside
 from hoiset.shards.removed import REMOVED_FILE, Removed, read_removed, write_removed
 from hoiset.shards.schema import layers as all_layers
 
-_MADE = ("README.md", "croissant.json", REMOVED_FILE, "index", "manifest", LICENCES)
+_MADE = (CARD, CROISSANT_FILE, REMOVED_FILE, "index", "manifest", LICENCES)
 _ROWS_AT_ONCE = 4096
 _SHOWN = 10
 

@@ -149,7 +149,7 @@ def notice(version: str, obliged: Sequence[Obligation], licence_files: Sequence[
     parts = [f"# What the sources of {version} ask for\n"]
     for one in obliged:
         link = f" (<{one.link}>)" if one.link else ""
-        layers = f" It concerns the layers {', '.join(one.layers)}." if one.layers else ""
+        layers = f" It concerns the layers: {', '.join(one.layers)}." if one.layers else ""
         asks = "".join(f"- {sentence}\n" for sentence in one.asks)
         parts.append(f"## {one.licence}\n\nOf {one.what}{link}.{layers}\n\n{asks}")
     if overridden:

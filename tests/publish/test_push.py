@@ -208,7 +208,7 @@ def test_the_token_is_nowhere(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    logging.getLogger("huggingface_hub").setLevel(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="huggingface_hub")
     hub.fault = lambda n, method, path: "500" if method == "PUT" and n < 20 else ""
     done = pushed(pristine)
     hub.fault = lambda n, method, path: "401" if method == "POST" else ""
