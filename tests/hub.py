@@ -55,7 +55,7 @@ def blob(data: bytes) -> str:
 
 def is_large(name: str) -> bool:
     """Whether a file goes to the large file storage."""
-    return name.endswith((".tar", ".parquet", ".png"))
+    return name.endswith((".tar", ".parquet", ".png", ".jpg"))
 
 
 class HubHandler(FileHandler):

@@ -55,7 +55,7 @@ def write_card(root: Path, version: str) -> Path:
         f"## Limitations\n\n{words.LIMITATIONS}\n",
         sources_section(version, index, manifest["recipe"]),
         _removal(root),
-        f"## Citation\n\n```bibtex\n{citation(root, version, statistics, manifest)}```\n",
+        f"## Citation\n\n```bibtex\n{citation(version, statistics, manifest)}```\n",
     )
     path = root / "README.md"
     text = front_matter(root, version, index, manifest) + "\n" + "\n\n".join(s.strip() for s in sections if s) + "\n"

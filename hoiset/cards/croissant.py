@@ -119,7 +119,7 @@ def _dataset(root: Path, version: str, index: pa.Table, manifest: Mapping[str, A
         "version": f"{manifest['schema']}.0.0",
         "isLiveDataset": False,
         "keywords": ["hand-object interaction", "manipulation", "4D", "3D hands", "6DoF poses", "grasps"],
-        "citeAs": citation(root, version, describe(root, index), manifest),
+        "citeAs": citation(version, describe(root, index), manifest),
         "distribution": [
             _object(manifest_path(version), "application/json", digest(root / manifest_path(version))["sha256"]),
             _object(index_path(version), "application/x-parquet", digest(root / index_path(version))["sha256"]),

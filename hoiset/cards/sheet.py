@@ -32,7 +32,7 @@ _VIDEO = "rgb.mp4"
 
 @dataclass(frozen=True)
 class Shown:
-    """The clips whose footage a card shows.
+    """The clips whose footage a card shows, where there is footage.
 
     Attributes:
         keys: In the order of the sheet.
@@ -66,8 +66,7 @@ def choose(index: pa.Table) -> Shown:
     in_order = sorted(by_verb, key=lambda verb: (not verb, -len(by_verb[verb]), verb))
     depth = max(map(len, by_verb.values()), default=0)
     keys = [by_verb[verb][i]["key"] for i in range(depth) for verb in in_order if i < len(by_verb[verb])]
-    has_video = "video" in layers
-    return Shown(tuple(keys[:MOST_CLIPS]) if has_video else (), len(permitted), index.num_rows, has_video)
+    return Shown(tuple(keys[:MOST_CLIPS]), len(permitted), index.num_rows, "video" in layers)
 
 
 def draw_sheet(root: Path, version: str, *, bring: Callable[[str], None] | None = None) -> bytes | None:
@@ -91,7 +90,7 @@ def draw_sheet(root: Path, version: str, *, bring: Callable[[str], None] | None 
         raise MissingDependency("the card's pictures need opencv: pip install 'hoiset[build]'") from error
     index = read_index(root, version)
     shown = choose(index)
-    if not shown.keys:
+    if not shown.keys or not shown.has_video:
         return None
     rows = {row["key"]: row for row in index.filter(pc.is_in(index["key"], pa.array(shown.keys))).to_pylist()}
     tiles = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +13,7 @@ from hoiset.cards.statistics import Statistics
 from hoiset.cards.words import CITATION, SOURCES
 from hoiset.shards.index import index_path
 from hoiset.shards.licences import Terms, terms
-from hoiset.shards.manifest import digest, manifest_path
+from hoiset.shards.manifest import data_digest
 
 MAX_SOURCES = 50
 
@@ -46,7 +45,7 @@ def source_kind(recipe: Mapping[str, Any]) -> str:
     return str(source.get("kind", "")) if isinstance(source, Mapping) else ""
 
 
-def citation(root: Path, version: str, statistics: Statistics, manifest: Mapping[str, Any]) -> str:
+def citation(version: str, statistics: Statistics, manifest: Mapping[str, Any]) -> str:
     """BibTeX of a version, and of what its annotations come from."""
     text = CITATION.format(
         label=re.sub(r"[^A-Za-z0-9]+", "_", version),
@@ -54,7 +53,7 @@ def citation(root: Path, version: str, statistics: Statistics, manifest: Mapping
         clips=sum(statistics.clips.values()),
         videos=statistics.n_videos,
         hoiset=manifest["hoiset"],
-        digest=digest(root / manifest_path(version))["sha256"][:16],
+        digest=data_digest(manifest)[:16],
     )
     _, source = SOURCES.get(source_kind(manifest["recipe"]), ("", ""))
     return text + source

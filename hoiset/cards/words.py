@@ -82,6 +82,6 @@ SOURCES = {
 CITATION = """\
 @misc{{hoiset_{label},
   title = {{hoiset {version}: 4D hand-object interaction from video}},
-  note = {{{clips:,} clips of {videos:,} videos, made by hoiset {hoiset}, manifest SHA-256 {digest}}}
+  note = {{{clips:,} clips of {videos:,} videos, made by hoiset {hoiset}, SHA-256 of the shards {digest}}}
 }}
 """

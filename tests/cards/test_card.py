@@ -12,7 +12,7 @@ from hoiset.cards.front_matter import read_front_matter
 from hoiset.errors import DatasetError
 from hoiset.shards.features import features_yaml, schema_table
 from hoiset.shards.index import read_index
-from hoiset.shards.manifest import digest, read_manifest
+from hoiset.shards.manifest import data_digest, read_manifest
 from hoiset.shards.removed import Removed, write_removed
 from hoiset.shards.verify import verify_dataset
 from hoiset.shards.writer import UnitWriter
@@ -68,7 +68,7 @@ def test_body_is_made_from_the_data(pristine: Path) -> None:
     assert "has not been measured" in text
     assert "hoiset remove PATH UID" in text
     assert "@misc{hoiset_v2," in text
-    assert digest(pristine / "manifest/v2.json")["sha256"][:16] in text
+    assert data_digest(read_manifest(pristine, "v2"))[:16] in text
     for figure in ("overview.png", "quality.png", "sheet.jpg"):
         assert f"(figures/v2-{figure})" in text
         assert (pristine / f"figures/v2-{figure}").exists()

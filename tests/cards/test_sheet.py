@@ -1,12 +1,13 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from hoiset.cards import finish_version
+from hoiset.cards import finish_version, write_card
 from hoiset.cards.sheet import CAPTION_PX, COLUMNS, TILE, choose, draw_sheet, telling_frame
-from hoiset.shards.index import read_index
+from hoiset.shards.index import read_index, write_index
 from hoiset.shards.schema import HandSource, ObjectState
 from hoiset.shards.writer import UnitWriter
 from tests.factories import make_recipe, make_sample
@@ -59,6 +60,16 @@ def test_without_footage_there_is_no_sheet(tmp_path: Path) -> None:
     root = dataset_of(tmp_path, [make_sample("a")], ("core",))
     assert draw_sheet(root, "v2") is None
     assert "No footage is shown here: this version has no video layer." in (root / "README.md").read_text()
+
+
+def test_a_card_of_fewer_layers_keeps_the_sheet_and_its_count(pristine: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(pristine, tmp_path / "d"))
+    rows = read_index(root, "v2").to_pylist()
+    core = [{**row, "members": [m for m in row["members"] if m["layer"] == "core"]} for row in rows]
+    write_index(root, "v2", core)
+    text = write_card(root, "v2").read_text()
+    assert "(figures/v2-sheet.jpg)" in text
+    assert "meshes over 5 clips" in text
 
 
 def test_shards_that_are_elsewhere_are_brought(pristine: Path) -> None:

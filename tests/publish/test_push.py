@@ -92,11 +92,11 @@ def test_only_what_changed_is_sent_and_what_is_gone_is_removed(pristine: Path, m
 def test_a_changed_figure_is_a_patch(dataset: Path, hub: WritableHub) -> None:
     pushed(dataset)
     overview = dataset / "figures/v2-overview.png"
-    put(overview, (dataset / "figures/v2-hands.png").read_bytes())
+    put(overview, (dataset / "figures/v2-quality.png").read_bytes())
     bless(dataset)
     done = pushed(dataset)
     assert done.tag == "v2.0.1"
-    assert actions(done) == {"changed": {"figures/v2-overview.png", "manifest/v2.json"}}
+    assert actions(done) == {"changed": {"figures/v2-overview.png", "manifest/v2.json", "croissant.json"}}
 
 
 def test_earlier_versions_keep_loading_and_keep_their_configs(pristine: Path, tmp_path: Path, hub: WritableHub) -> None:
