@@ -67,11 +67,12 @@ def remove(
     for version, keys in done.clips.items():
         for key in keys:
             console.print_line(f"{version}: {key}")
-    videos = f"{len(done.uids)} video{'s' if len(done.uids) > 1 else ''}"
+    n_clips = sum(map(len, done.clips.values()))
+    videos = f"{len(done.uids)} video{'' if len(done.uids) == 1 else 's'}"
     if not done.needed:
         console.print_line(f"{videos}: removed before, nothing was done")
         return
-    counts = f"{sum(map(len, done.clips.values()))} clips of {videos}"
+    counts = f"{n_clips} clip{'' if n_clips == 1 else 's'} of {videos}"
     files = f"{len(done.rewritten)} shards written again, {len(done.removed)} files removed"
     where = "nothing was changed" if dry_run else f"kept out from now on by {REMOVED_FILE}"
     console.print_line(f"{counts}; {files}; {where}")

@@ -89,11 +89,11 @@ def _head(version: str, s: Statistics, index: pa.Table, pictures: list[str]) -> 
                 f"each verb first. {shown.permitted:,} of {shown.total:,} clips may be shown by their licences.\n"
             )
         )
-    why = (
-        f"{shown.permitted:,} of its {shown.total:,} clips have a licence that permits to show changed pictures of them"
-        if shown.has_video
-        else "this version has no video layer"
-    )
+    why = "no pictures of it were drawn"
+    if not shown.has_video:
+        why = "this version has no video layer"
+    elif not shown.permitted:
+        why = f"none of its {shown.total:,} clips has a licence that permits to show changed pictures of it"
     hands = _picture(version, "hands.png", "Reconstructed hands in the image plane, without the footage", pictures)
     return f"{text}{hands}No footage is shown here: {why}.\n"
 
@@ -230,7 +230,7 @@ def _schema(index: pa.Table, manifest: Mapping[str, Any]) -> str:
         most = f"`{of_layer.largest}` ({of_layer.largest_share:.0%})"
         rows.append((layer, f"{len(files):,}", total, a_clip, size(of_layer.median_per_6_s), most))
     header = ("layer", "shards", "size", "a clip (median)", "6 s (median)", "takes most")
-    return text + "\n" + table(header, rows, right=(1, 2, 3, 4))
+    return f"{text}\nWhat the layers take:\n\n" + table(header, rows, right=(1, 2, 3, 4))
 
 
 def _removal(root: Path) -> str:

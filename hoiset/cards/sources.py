@@ -26,7 +26,7 @@ def sources_section(version: str, index: pa.Table, recipe: Mapping[str, Any]) ->
     text += f"{note}\n\n" if note else ""
     if not index.num_rows:
         return text
-    text += _licences(index) + "\n"
+    text += _licences(index) + "\nThe videos, with their addresses where they are known:\n\n"
     videos = _videos(index)
     shown = list(videos.items())[:MAX_SOURCES]
     rows = [(link(uid, url), cell(licence), f"{n:,}") for uid, (url, licence, n) in shown]

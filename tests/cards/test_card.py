@@ -80,10 +80,15 @@ def test_without_a_licence_no_footage_is_shown(tmp_path: Path) -> None:
     sample["clip.json"]["source"]["licence"] = "Standard YouTube License"
     root = finish(tmp_path, [sample], make_recipe())
     text = body(root)
-    assert "No footage is shown here: 0 of its 1 clips have a licence" in text
+    assert "No footage is shown here: none of its 1 clips has a licence" in text
     assert "(figures/v2-hands.png)" in text
     assert not (root / "figures/v2-sheet.jpg").exists()
     assert "| Standard YouTube License | 1 | nothing: " in text
+
+
+def test_a_sheet_that_was_not_drawn_is_no_matter_of_licences(dataset: Path) -> None:
+    (dataset / "figures/v2-sheet.jpg").unlink()
+    assert "No footage is shown here: no pictures of it were drawn." in write_card(dataset, "v2").read_text()
 
 
 def test_annotations_pass_their_licence_on(tmp_path: Path) -> None:

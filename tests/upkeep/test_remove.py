@@ -233,7 +233,7 @@ def test_the_commands_say_what_is_removed(run_command: Any, dataset: Path) -> No
     assert code == 0
     assert out.splitlines() == [
         "v2: clip_01",
-        "1 clips of 1 video; 2 shards written again, 0 files removed; kept out from now on by removed.json",
+        "1 clip of 1 video; 2 shards written again, 0 files removed; kept out from now on by removed.json",
     ]
     assert "nothing was done" in run_command("remove", dataset, UID)[1]
     assert json.loads(run_command("info", dataset, "--json")[1])["removed_videos"] == 1

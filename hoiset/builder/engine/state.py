@@ -255,5 +255,5 @@ def _parse(data: bytes | None) -> dict[str, Any] | None:
 
 
 def _publishing_order(path: Path) -> tuple[int, str]:
-    late = ("index", "figures", "manifest", "README.md")
+    late = ("index", "figures", "manifest", "croissant.json", "README.md")
     return (late.index(path.parts[0]) + 1 if path.parts[0] in late else 0, path.as_posix())
