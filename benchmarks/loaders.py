@@ -166,15 +166,17 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(480, 640), metavar=("H", "W"), help="of the clips")
     parser.add_argument("--only", nargs="+", choices=LOADERS, default=list(LOADERS))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=float, default=None, help="of each measurement")
     options = parser.parse_args()
     n_clips = options.clips or (30 if options.quick else 120)
+    seconds = options.seconds or (1.0 if options.quick else 4.0)
     spec = Spec(n_clips, 90 if options.quick else 180, 30, *options.size, 256)
     rounds: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in options.only}
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder), spec, options.only)
         for _ in range(options.rounds):
             for name in options.only:
-                rounds[name].append(measure(name, Path(folder), 1.0 if options.quick else 4.0))
+                rounds[name].append(measure(name, Path(folder), seconds))
     rates, core_rates = (
         {
             name: {job: round(median(found[job][what] for found in all_), 1) for job in all_[0]}
