@@ -126,8 +126,8 @@ def _row(found: Mapping[str, Any], name: str) -> tuple[str, ...]:
     figure, metric = found["pooled"][name], found["meta"]["metrics"].get(name, {})
     interval = "" if figure["low"] is None else f"{_short(figure['low'])} to {_short(figure['high'])}"
     unit = str(metric.get("unit", ""))
-    arrow = {"higher": " ↑", "lower": " ↓"}.get(str(metric.get("better")), "")
-    value = f"{_short(figure['value'])}{'' if unit in ('', '0..1') else ' ' + cell(unit)}{arrow}"
+    arrow = {"higher": "&nbsp;↑", "lower": "&nbsp;↓"}.get(str(metric.get("better")), "")
+    value = f"{_short(figure['value'])}{'' if unit in ('', '0..1') else '&nbsp;' + cell(unit)}{arrow}"
     return f"`{name}`", value, interval, f"{figure['clips']:,}", cell(str(metric.get("meaning", "")), 160)
 
 

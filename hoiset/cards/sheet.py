@@ -51,7 +51,7 @@ def choose(index: pa.Table) -> Shown:
     """Choose the clips of a sheet, whatever their order in the index.
 
     Of the clips whose licence permits to pass pictures of the footage on, the best of each verb come first, verbs in
-    the order of their frequency; then the second best of each, and so on.
+    the order of their frequency; then the second best of each, and so on, as many as fill their rows.
 
     Args:
         index: Of the version.
@@ -66,7 +66,9 @@ def choose(index: pa.Table) -> Shown:
     in_order = sorted(by_verb, key=lambda verb: (not verb, -len(by_verb[verb]), verb))
     depth = max(map(len, by_verb.values()), default=0)
     keys = [by_verb[verb][i]["key"] for i in range(depth) for verb in in_order if i < len(by_verb[verb])]
-    return Shown(tuple(keys[:MOST_CLIPS]), len(permitted), index.num_rows, "video" in layers)
+    shown = min(len(keys), MOST_CLIPS)
+    shown -= shown % COLUMNS if shown > COLUMNS else 0
+    return Shown(tuple(keys[:shown]), len(permitted), index.num_rows, "video" in layers)
 
 
 def draw_sheet(root: Path, version: str, *, bring: Callable[[str], None] | None = None) -> bytes | None:
@@ -102,7 +104,6 @@ def draw_sheet(root: Path, version: str, *, bring: Callable[[str], None] | None 
                     bring(shard)
             tiles.append(_tile(rows[key], read_sample(reader, rows[key]["members"], names)))
     columns = min(COLUMNS, len(tiles))
-    tiles += [_blank() for _ in range(-len(tiles) % columns)]
     sheet = np.vstack([np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)])
     _, data = cv2.imencode(".jpg", np.ascontiguousarray(sheet[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return data.tobytes()

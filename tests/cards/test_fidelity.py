@@ -27,7 +27,7 @@ def test_figures_come_onto_the_card_of_what_was_measured(run_command: Any, datas
     assert (code, stderr) == (0, "")
     text = section(dataset)
     assert "This very data (5 clips) was measured" in text
-    assert "| `hand_recall` | 1.00 ↑ | 1.00 to 1.00 | 5 | share of the true hands" in text
+    assert "| `hand_recall` | 1.00&nbsp;↑ | 1.00 to 1.00 | 5 | share of the true hands" in text
     assert "more figures" in text
     assert verify_dataset(dataset, processes=1).ok
     remove_videos(dataset, ["clip_01.mp4"])
