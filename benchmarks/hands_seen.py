@@ -157,13 +157,13 @@ def report(clips: list[SeenHands]) -> dict[str, Any]:
 def of_dataset(root: Path, wanted: Iterable[str]) -> list[SeenHands]:
     """Hands of a finished build."""
     reader, out = ShardReader(root), []
-    members = ["clip.json", "time.npy", "hand_source.npy", "hand_joints_2d.npy"]
+    members = ["clip.json", "time.npy", "hand_source.npy", "hand_joints_2d.npy.gz"]
     for row in open_index(root, "v2").to_pylist():
         if row["uid"] in set(wanted):
             sample = read_sample(reader, row["members"], members)
             camera, start_s = sample["clip.json"]["camera"], sample["clip.json"]["source"]["start_s"]
             size, time = (camera["width"], camera["height"]), sample["time.npy"] + start_s
-            out.append(SeenHands(row["uid"], time, sample["hand_source.npy"], sample["hand_joints_2d.npy"], size))
+            out.append(SeenHands(row["uid"], time, sample["hand_source.npy"], sample["hand_joints_2d.npy.gz"], size))
     return out
 
 

@@ -44,16 +44,16 @@ def _arrays(seed: int) -> dict[str, np.ndarray]:
     for hand in (0, 1):
         joints = np.cumsum(rng.normal(0, 0.02, (21, 3)), 0) * 0.5 + rng.normal(0, 0.001, (FRAMES, 21, 3)) + [0, 0, 0.8]
         joints[..., 2] = np.maximum(joints[..., 2], 0.3)
-        arrays["hand_joints.npy"][:, hand] = joints
-        arrays["hand_joints_2d.npy"][:, hand] = geometry.project(np.array(K), joints)
-        arrays["hand_wrist.npy"][:, hand] = geometry.wrist_frame(joints, left=hand == 0)
+        arrays["hand_joints.npy.gz"][:, hand] = joints
+        arrays["hand_joints_2d.npy.gz"][:, hand] = geometry.project(np.array(K), joints)
+        arrays["hand_wrist.npy.gz"][:, hand] = geometry.wrist_frame(joints, left=hand == 0)
     arrays["hand_source.npy"][:] = HandSource.OBSERVED
     arrays["hand_score.npy"][:] = 0.9
-    arrays["object_pose.npy"][:, :2] = np.eye(4)
-    arrays["object_pose.npy"][:, :2, :3, 3] = rng.uniform(0.2, 0.5, (FRAMES, 2, 3))
+    arrays["object_pose.npy.gz"][:, :2] = np.eye(4)
+    arrays["object_pose.npy.gz"][:, :2, :3, 3] = rng.uniform(0.2, 0.5, (FRAMES, 2, 3))
     arrays["object_source.npy"][:, :2] = ObjectSource.OBSERVED
     arrays["object_state.npy"][:, :2] = ObjectState.MOVING
-    arrays["contact.npy"][:, :, :2] = rng.uniform(0, 0.1, (FRAMES, 2, 2))
+    arrays["contact.npy.gz"][:, :, :2] = rng.uniform(0, 0.1, (FRAMES, 2, 2))
     return arrays
 
 

@@ -64,8 +64,8 @@ def looks(corpus: Path, seed: int, clips: int) -> dict[str, Any]:
     with MediaPipeWorker() as worker, ShardReader(truth) as reader:
         detector = MediaPipeHands(worker)
         for row in rows:
-            sample = read_sample(reader, row["members"], ("clip.json", "time.npy", "hand_joints_2d.npy"))
-            camera, where = sample["clip.json"]["camera"], sample["hand_joints_2d.npy"]
+            sample = read_sample(reader, row["members"], ("clip.json", "time.npy", "hand_joints_2d.npy.gz"))
+            camera, where = sample["clip.json"]["camera"], sample["hand_joints_2d.npy.gz"]
             size, clock = np.array([camera["width"], camera["height"]]), sample["time.npy"]
             at = np.unique(np.searchsorted(clock, np.arange(0.0, clock[-1], STRIDE_S)))
             frames = [rgb for _, rgb in iter_frames(corpus / "videos" / row["uid"])]

@@ -88,19 +88,19 @@ def make_arrays(seed: int, n_frames: int, n_objects: int) -> dict[str, np.ndarra
     rest = np.cumsum(rng.normal(0, 0.02, (21, 3)), 0) + np.array([0, 0, 0.6])
     joints = rest + rng.normal(0, 0.001, (n_frames, 21, 3))
     joints[..., 2] = np.maximum(joints[..., 2], 0.3)
-    arrays["hand_joints.npy"][:, 1] = joints
-    arrays["hand_joints_2d.npy"][:, 1] = geometry.project(np.array(K), joints)
-    arrays["hand_wrist.npy"][:, 1] = geometry.wrist_frame(joints, left=False)
+    arrays["hand_joints.npy.gz"][:, 1] = joints
+    arrays["hand_joints_2d.npy.gz"][:, 1] = geometry.project(np.array(K), joints)
+    arrays["hand_wrist.npy.gz"][:, 1] = geometry.wrist_frame(joints, left=False)
     arrays["hand_source.npy"][:, 1] = HandSource.OBSERVED
     arrays["hand_source.npy"][n_frames // 2, 1] = HandSource.INFILLED
     arrays["hand_score.npy"][:, 1] = rng.uniform(0.5, 1, n_frames)
-    arrays["object_pose.npy"][:, :n_objects] = np.eye(4)
-    arrays["object_pose.npy"][:, :n_objects, :3, 3] = rng.uniform(0.2, 0.5, (n_frames, n_objects, 3))
+    arrays["object_pose.npy.gz"][:, :n_objects] = np.eye(4)
+    arrays["object_pose.npy.gz"][:, :n_objects, :3, 3] = rng.uniform(0.2, 0.5, (n_frames, n_objects, 3))
     arrays["object_source.npy"][:, :n_objects] = ObjectSource.STATIC_LOCKED
     arrays["object_state.npy"][:, :n_objects] = ObjectState.STATIC
     arrays["object_source.npy"][:, : min(n_objects, 1)] = ObjectSource.HAND_BOUND
     arrays["object_state.npy"][:, : min(n_objects, 1)] = ObjectState.GRASPED_RIGHT
-    arrays["contact.npy"][:, 1, :n_objects] = rng.uniform(0, 0.1, (n_frames, n_objects))
+    arrays["contact.npy.gz"][:, 1, :n_objects] = rng.uniform(0, 0.1, (n_frames, n_objects))
     return arrays
 
 

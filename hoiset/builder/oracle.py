@@ -145,7 +145,14 @@ class Oracle:
         return perfect_detections(hands, 0.0, np.random.default_rng(0))
 
     def _read(self, row: dict[str, Any], layers: tuple[str, ...] = _SCENE) -> Sample:
-        names = ["clip.json", "time.npy", "hand_joints.npy", "hand_joints_2d.npy", "hand_wrist.npy", "hand_source.npy"]
+        names = [
+            "clip.json",
+            "time.npy",
+            "hand_joints.npy.gz",
+            "hand_joints_2d.npy.gz",
+            "hand_wrist.npy.gz",
+            "hand_source.npy",
+        ]
         names += [f"{name}.mkv" for name in layers if name in self.params.feed]
         there = {member["member"] for member in row["members"]}
         if missing := sorted(set(names) - there):
@@ -177,9 +184,9 @@ def _other_focal(camera: Camera, share: float, rng: np.random.Generator) -> Came
 def _hands(truth: Sample, at: np.ndarray, grow: float) -> Hands:
     source = np.where(truth["hand_source.npy"][at] > 0, HandSource.OBSERVED, HandSource.ABSENT).astype(np.uint8)
     return Hands(
-        joints=truth["hand_joints.npy"][at].astype(float),
-        joints_2d=(truth["hand_joints_2d.npy"][at].astype(float) + 0.5) * grow - 0.5,
-        T_camera_wrist=truth["hand_wrist.npy"][at].astype(float),
+        joints=truth["hand_joints.npy.gz"][at].astype(float),
+        joints_2d=(truth["hand_joints_2d.npy.gz"][at].astype(float) + 0.5) * grow - 0.5,
+        T_camera_wrist=truth["hand_wrist.npy.gz"][at].astype(float),
         source=source,
         score=(source > 0).astype(float),
     )

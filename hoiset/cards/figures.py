@@ -26,7 +26,7 @@ PANEL, EDGE, INK, SOFT, RULE = "#ffffff", "#d5dae1", "#1d2228", "#5c6570", "#e8e
 COLOURS = ("#3b6fb6", "#c2572f")
 _STOPPED = "#a9b1bc"
 _GOOD = "#2f7d4f"
-_JOINTS = "hand_joints_2d.npy"
+_JOINTS = "hand_joints_2d.npy.gz"
 _FINGERS = tuple((0, *range(start, start + 4)) for start in range(1, N_JOINTS, 4))
 
 

@@ -121,7 +121,7 @@ class Corpus:
         Raises:
             DatasetError: The core layer is not there, or damaged.
         """
-        names = [m.name for m in members("core") if m.name != "hand_mano.npy"]
+        names = [m.name for m in members("core") if m.name != "hand_mano.npy.gz"]
         return make_view(read_sample(self._reader, row["members"], names))
 
     def close(self) -> None:
@@ -133,9 +133,9 @@ def make_view(sample: Mapping[str, Any]) -> View:
     """A sample's core members as float64, with times of the source's file."""
     clip, n = sample["clip.json"], len(sample["clip.json"]["objects"])
     time = np.asarray(sample["time.npy"], np.float64)
-    joints = np.asarray(sample["hand_joints.npy"], np.float64)
+    joints = np.asarray(sample["hand_joints.npy.gz"], np.float64)
     K, short = np.array(clip["camera"]["K"], float), min(clip["camera"]["width"], clip["camera"]["height"])
-    joints_2d = np.asarray(sample["hand_joints_2d.npy"], np.float64)
+    joints_2d = np.asarray(sample["hand_joints_2d.npy.gz"], np.float64)
     joints_2d = np.where(np.isfinite(joints_2d), joints_2d, project(K, joints)) / short
     start_s = float(clip["source"]["start_s"] or 0.0)
     return View(
@@ -144,12 +144,12 @@ def make_view(sample: Mapping[str, Any]) -> View:
         period_s=float(np.median(np.diff(time))) if len(time) > 1 else 0.0,
         joints=joints,
         joints_2d=joints_2d,
-        wrist=_rigid(sample["hand_wrist.npy"]),
+        wrist=_rigid(sample["hand_wrist.npy.gz"]),
         hand=np.asarray(sample["hand_source.npy"]) != HandSource.ABSENT,
-        pose=_rigid(sample["object_pose.npy"][:, :n]),
+        pose=_rigid(sample["object_pose.npy.gz"][:, :n]),
         there=np.asarray(sample["object_source.npy"][:, :n]) != ObjectSource.ABSENT,
         state=np.asarray(sample["object_state.npy"][:, :n]),
-        contact=np.asarray(sample["contact.npy"][:, :, :n], np.float64),
+        contact=np.asarray(sample["contact.npy.gz"][:, :, :n], np.float64),
         meshes=tuple(
             (np.asarray(m.vertices, np.float64), np.asarray(m.faces)) for m in decode_objects(sample["objects.glb"])
         ),

@@ -15,7 +15,7 @@ from hoiset.loaders.names import item_name
 from hoiset.loaders.spans import Spans
 from hoiset.shards import codec
 from hoiset.shards.reader import ShardReader
-from hoiset.shards.schema import SCHEMA
+from hoiset.shards.schema import ARRAY_SUFFIXES, SCHEMA
 
 _MEMBERS = {m.name: m for m in SCHEMA}
 
@@ -83,8 +83,8 @@ class ClipCache:
 def _decode(row: int, found: dict[str, memoryview], n_frames: int) -> ClipValues:
     arrays, clip = dict[str, np.ndarray](), dict[str, Any]()
     for name, data in found.items():
-        if name.endswith(".npy"):
-            array = codec.decode_npy(bytes(data), name)
+        if name.endswith(ARRAY_SUFFIXES):
+            array = codec.decode_array(bytes(data), name)
             if not array.ndim or len(array) != n_frames:
                 raise DatasetError(
                     f"{name} of clip {row}: found shape {array.shape}, expected {n_frames} frames; run `hoiset verify`"
@@ -92,4 +92,6 @@ def _decode(row: int, found: dict[str, memoryview], n_frames: int) -> ClipValues
             arrays[item_name(name)] = array
         else:
             clip = codec.decode(_MEMBERS[name], bytes(data))
-    return ClipValues(arrays["time"], arrays, clip, sum(len(data) for data in found.values()))
+    return ClipValues(
+        arrays["time"], arrays, clip, sum(a.nbytes for a in arrays.values()) + len(found.get("clip.json", b""))
+    )

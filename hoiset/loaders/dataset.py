@@ -84,7 +84,7 @@ def load_dataset(
         split: ``train``, ``validation`` or ``test``; ``None`` for all.
         layers: Layers to read, joined by key.
         format: ``torch`` for tensors, ``numpy`` for arrays.
-        members: Only these, as item names (``hand_joints``) or member names (``hand_joints.npy``); all of the layers
+        members: Only these, as item names (``hand_joints``) or member names (``hand_joints.npy.gz``); all of the layers
             by default. What is not named is not read.
         decode_video: Whether ``rgb`` is (T, H, W, 3) uint8, or the bytes of the mp4.
         where: Which clips: a query such as ``'verb = "push" and quality.score > 0.5'`` (docs/filter.md), or an

@@ -30,7 +30,7 @@ from hoiset.loaders.names import item_name
 from hoiset.loaders.placement import Placement
 from hoiset.loaders.spans import Spans, last_times
 from hoiset.shards.codec import canonical_json
-from hoiset.shards.schema import MAX_OBJECTS
+from hoiset.shards.schema import ARRAY_SUFFIXES, MAX_OBJECTS
 
 TIME, CLIP = "time.npy", "clip.json"
 AHEAD_BYTES = 1 << 26
@@ -332,11 +332,11 @@ def _is_video(member: str) -> bool:
 
 def _feature(key: str, there: Mapping[str, str], mine: Mapping[str, Feature]) -> Feature:
     feature = mine.get(key) or FEATURES.get(key)
-    if feature is None and there.get(key, "").endswith(".npy") and kind_of(key) is not None:
+    if feature is None and there.get(key, "").endswith(ARRAY_SUFFIXES) and kind_of(key) is not None:
         feature = member_feature(key)
-    missing = () if feature is None else [m for m in feature.members if not there.get(m, "").endswith(".npy")]
+    missing = () if feature is None else [m for m in feature.members if not there.get(m, "").endswith(ARRAY_SUFFIXES)]
     if feature is None or missing:
-        members = [k for k, name in there.items() if _is_video(name) or (name.endswith(".npy") and kind_of(k))]
+        members = [k for k, name in there.items() if _is_video(name) or (name.endswith(ARRAY_SUFFIXES) and kind_of(k))]
         why = f" (it needs {', '.join(missing)})" if missing else ""
         raise DatasetError(
             f"no key {key!r}{why}; members there: {', '.join(sorted(members))}; "

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hoiset.errors import DatasetError
 
-BLOCK_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 15
 DEFAULT_GB = 16.0
 _KEPT = 0.9
 _TOUCH_S = 60.0

@@ -99,14 +99,14 @@ def reprojection_problem(sample: Sample, bound: float) -> str | None:
         observed = sample["hand_source.npy"][:, hand] == HandSource.OBSERVED
         if not observed.any():
             continue
-        joints = sample["hand_joints.npy"][observed, hand].astype(np.float64)
-        shares = reprojection_shares(K, joints, sample["hand_joints_2d.npy"][observed, hand].astype(np.float64))
+        joints = sample["hand_joints.npy.gz"][observed, hand].astype(np.float64)
+        shares = reprojection_shares(K, joints, sample["hand_joints_2d.npy.gz"][observed, hand].astype(np.float64))
         if np.isnan(shares).any():
-            return f"hand_joints.npy: found {int(np.isnan(shares).sum())} {name} hands with joints behind the camera"
+            return f"hand_joints.npy.gz: found {int(np.isnan(shares).sum())} {name} hands with joints behind the camera"
         worst = float(np.percentile(shares, REPROJECTION_PERCENTILE))
         if worst > bound:
             return (
-                f"hand_joints.npy: found the {name} hand's joints {worst:.3f} of its size away from hand_joints_2d "
+                f"hand_joints.npy.gz: found the {name} hand's joints {worst:.3f} of its size away from hand_joints_2d "
                 f"(95th percentile of frames), expected at most {bound}"
             )
     return None

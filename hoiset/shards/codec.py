@@ -1,4 +1,4 @@
-"""Members to bytes and back: ``.npy`` without pickle, canonical JSON, everything else verbatim."""
+"""Members to bytes and back: ``.npy`` without pickle, gzip, canonical JSON, everything else verbatim."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,10 @@ _NPY_HEADER = re.compile(
     rb"\{'descr': '(?P<dtype><f[248]|<[iu][248]|\|[iu]1)', 'fortran_order': False, "
     rb"'shape': \((?P<shape>|[0-9]{1,12},|[0-9]{1,12}(?:, [0-9]{1,12}){1,7})\), \} *\n"
 )
+_GZIP = 31
+"""zlib's ``wbits`` for a gzip header, which holds no time and no name."""
+MAX_UNPACKED = 1 << 28
+"""Most bytes of an unpacked array: hours of video; whatever claims more is not unpacked."""
 
 
 def encode(member: Member, value: Any) -> bytes:
@@ -25,7 +30,7 @@ def encode(member: Member, value: Any) -> bytes:
 
     Args:
         member: Its row in the schema.
-        value: ndarray for ``.npy``, mapping for ``.json``, bytes otherwise.
+        value: ndarray for an array, mapping for ``.json``, bytes otherwise.
 
     Returns:
         The file's bytes; equal values give equal bytes.
@@ -34,7 +39,8 @@ def encode(member: Member, value: Any) -> bytes:
         SchemaError: The value cannot be encoded as this member.
     """
     if member.is_array:
-        return encode_npy(np.asarray(value))
+        data = encode_npy(np.asarray(value))
+        return zlib.compress(data, wbits=_GZIP) if member.name.endswith(".gz") else data
     if member.name.endswith(".json"):
         return canonical_json(conform(value, CLIP_FIELDS))
     return bytes(value)
@@ -47,7 +53,7 @@ def decode(member: Member, data: bytes) -> Any:
         SchemaError: The bytes are not such a member.
     """
     if member.is_array:
-        return decode_npy(data, member.name)
+        return decode_array(data, member.name)
     if member.name.endswith(".json"):
         try:
             return json.loads(data, parse_constant=_refuse_constant)
@@ -65,6 +71,30 @@ def encode_npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
     return buffer.getvalue()
+
+
+def decode_array(data: bytes, name: str) -> np.ndarray:
+    """Array from the bytes of ``name``, which ends in ``.npy`` or ``.npy.gz``.
+
+    Raises:
+        SchemaError: The bytes are not such a file.
+    """
+    return decode_npy(_unpack(data, name) if name.endswith(".gz") else data, name)
+
+
+def _unpack(data: bytes, name: str) -> bytes:
+    """What is gzipped, of exactly the size that the last four bytes tell."""
+    size = int.from_bytes(data[-4:], "little")
+    if size > MAX_UNPACKED:
+        raise SchemaError(f"{name}: found {size} bytes when unpacked, expected at most {MAX_UNPACKED}")
+    stream = zlib.decompressobj(wbits=_GZIP)
+    try:
+        out = stream.decompress(data, size + 1)
+    except zlib.error as error:
+        raise SchemaError(f"{name}: found bytes that are not gzip ({error})") from error
+    if not stream.eof or stream.unused_data or len(out) != size:
+        raise SchemaError(f"{name}: found a gzip stream that is cut off or goes on after its end")
+    return out
 
 
 def decode_npy(data: bytes, name: str = "array") -> np.ndarray:

@@ -29,8 +29,10 @@ DEFAULT_LAYERS = ("core", "video")
 MASK_LEFT_HAND = 9
 MASK_RIGHT_HAND = 10
 """Codes of ``masks.mkv`` beside 1 .. ``MAX_OBJECTS``, which are the object's slot plus one."""
+MESH_TOLERANCE_M = 0.0005
+"""Distance that decimation may put between a mesh of ``objects.glb`` and the one that was reconstructed."""
 KEY_PATTERN = r"[A-Za-z0-9_-]+"
-MAX_KEY_LENGTH = 80
+MAX_KEY_LENGTH = 78
 """A key and the longest member name must fit into the 100 characters of a USTAR name."""
 
 
@@ -65,7 +67,7 @@ class ObjectState(IntEnum):
 
 Layer = Literal["core", "video", "scene"]
 Sample = Mapping[str, Any]
-"""Member name -> value: ndarray for ``.npy``, dict for ``.json``, bytes for everything else."""
+"""Member name -> value: ndarray for arrays, dict for ``.json``, bytes for everything else."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class Member:
     Attributes:
         name: Member name, the part of the file name after the key and the first dot.
         layer: The series of tars it lives in.
-        dtype: numpy dtype string for ``.npy`` members, else ``None``.
-        shape: Shape with ``"T"`` for the number of frames, for ``.npy`` members.
+        dtype: numpy dtype string of an array, else ``None``.
+        shape: Shape of an array, with ``"T"`` for the number of frames.
         doc: Meaning, unit and frame, in one line.
     """
 
@@ -88,32 +90,46 @@ class Member:
 
     @property
     def is_array(self) -> bool:
-        """Whether the member is a ``.npy`` array."""
+        """Whether the member is an array."""
         return self.dtype is not None
+
+
+ARRAY_SUFFIXES = (".npy", ".npy.gz")
+"""Arrays of a few bytes a frame are plain; the others are gzipped each for itself, so that one can be read alone."""
 
 
 def _array(name: str, dtype: str, shape: tuple[int | str, ...], doc: str) -> Member:
     return Member(f"{name}.npy", "core", dtype, shape, doc)
 
 
+def _packed(name: str, dtype: str, shape: tuple[int | str, ...], doc: str) -> Member:
+    return Member(f"{name}.npy.gz", "core", dtype, shape, doc)
+
+
 SCHEMA: tuple[Member, ...] = (
     Member("clip.json", "core", None, None, "words, source, camera, objects, grasps, quality, provenance"),
     _array("time", "<f8", ("T",), "seconds from the clip's start"),
-    _array("hand_joints", "<f4", ("T", 2, 21, 3), "joints, camera frame, m"),
-    _array("hand_joints_2d", "<f4", ("T", 2, 21, 2), "joints in the image, px"),
-    _array("hand_wrist", "<f4", ("T", 2, 4, 4), "T_camera_wrist"),
-    _array(
+    _packed("hand_joints", "<f4", ("T", 2, 21, 3), "joints, camera frame, m"),
+    _packed("hand_joints_2d", "<f4", ("T", 2, 21, 2), "joints in the image, px"),
+    _packed("hand_wrist", "<f4", ("T", 2, 4, 4), "T_camera_wrist"),
+    _packed(
         "hand_mano", "<f4", ("T", 2, 61), "MANO orientation 3, pose 45, shape 10, translation 3; NaN without a model"
     ),
     _array("hand_source", "|u1", ("T", 2), "0 absent, 1 observed, 2 infilled"),
     _array("hand_score", "<f4", ("T", 2), "confidence 0..1, 0 where absent"),
-    _array("object_pose", "<f4", ("T", 8, 4, 4), "T_camera_object"),
+    _packed("object_pose", "<f4", ("T", 8, 4, 4), "T_camera_object"),
     _array("object_source", "|u1", ("T", 8), "0 absent, 1 observed, 2 static_locked, 3 hand_bound, 4 infilled"),
     _array(
         "object_state", "|u1", ("T", 8), "0 absent, 1 static, 2 moving, 3 grasped_left, 4 grasped_right, 5 grasped_both"
     ),
-    _array("contact", "<f4", ("T", 2, 8), "least fingertip-to-surface distance, m"),
-    Member("objects.glb", "core", None, None, "one mesh per object (node object_<i>), in the object's frame, m"),
+    _packed("contact", "<f4", ("T", 2, 8), "least fingertip-to-surface distance, m"),
+    Member(
+        "objects.glb",
+        "core",
+        None,
+        None,
+        "one mesh per object (node object_<i>), decimated to within 0.5 mm, in the object's frame, m",
+    ),
     Member("rgb.mp4", "video", None, None, "H.264, yuv420p, GOP at most 8, no B-frames; frame i is time[i]"),
     Member("depth.mkv", "scene", None, None, "FFV1, 16 bit: z-depth in mm, 0 = unknown; frame i is time[i]"),
     Member(

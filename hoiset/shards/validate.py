@@ -192,13 +192,13 @@ def _code_values(sample: Sample) -> Iterator[Mismatch]:
 def _hand_values(sample: Sample) -> Iterator[Mismatch]:
     source = sample["hand_source.npy"]
     present, observed = source != HandSource.ABSENT, source == HandSource.OBSERVED
-    for name in ("hand_joints.npy", "hand_wrist.npy"):
+    for name in ("hand_joints.npy.gz", "hand_wrist.npy.gz"):
         yield from _marks(name, sample[name], present, must=present, mark="hand_source.npy")
     yield from _marks(
-        "hand_joints_2d.npy", sample["hand_joints_2d.npy"], present, must=observed, mark="hand_source.npy"
+        "hand_joints_2d.npy.gz", sample["hand_joints_2d.npy.gz"], present, must=observed, mark="hand_source.npy"
     )
-    yield from _marks("hand_mano.npy", sample["hand_mano.npy"], present, must=None, mark="hand_source.npy")
-    yield from _rigid("hand_wrist.npy", sample["hand_wrist.npy"][present])
+    yield from _marks("hand_mano.npy.gz", sample["hand_mano.npy.gz"], present, must=None, mark="hand_source.npy")
+    yield from _rigid("hand_wrist.npy.gz", sample["hand_wrist.npy.gz"][present])
     score = sample["hand_score.npy"]
     if not (np.isfinite(score).all() and (score >= 0).all() and (score <= 1).all() and (score[~present] == 0).all()):
         yield Mismatch("hand_score.npy", f"{np.nanmin(score)} to {np.nanmax(score)}", "0..1, and 0 where absent")
@@ -213,10 +213,14 @@ def _object_values(sample: Sample) -> Iterator[Mismatch]:
     wrong = int((present != (state != ObjectState.ABSENT)).sum())
     if wrong:
         yield Mismatch("object_state.npy", f"{wrong} entries at odds with object_source.npy", "absent in both or none")
-    yield from _marks("object_pose.npy", sample["object_pose.npy"], present, must=present, mark="object_source.npy")
-    yield from _rigid("object_pose.npy", sample["object_pose.npy"][present])
+    yield from _marks(
+        "object_pose.npy.gz", sample["object_pose.npy.gz"], present, must=present, mark="object_source.npy"
+    )
+    yield from _rigid("object_pose.npy.gz", sample["object_pose.npy.gz"][present])
     both = (sample["hand_source.npy"] != HandSource.ABSENT)[:, :, None] & present[:, None, :]
-    yield from _marks("contact.npy", sample["contact.npy"][..., None], both, must=both, mark="hand and object source")
+    yield from _marks(
+        "contact.npy.gz", sample["contact.npy.gz"][..., None], both, must=both, mark="hand and object source"
+    )
 
 
 def _marks(

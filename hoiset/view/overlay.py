@@ -66,7 +66,7 @@ def draw_overlay(
 
 
 def _draw_hand(image: np.ndarray, sample: Sample, K: np.ndarray, t: int, h: int, unit: int, words: bool) -> None:
-    pixels = project(K, sample["hand_joints.npy"][t, h].astype(float))
+    pixels = project(K, sample["hand_joints.npy.gz"][t, h].astype(float))
     if np.isnan(pixels).any():
         return
     observed = sample["hand_source.npy"][t, h] == HandSource.OBSERVED
@@ -77,7 +77,7 @@ def _draw_hand(image: np.ndarray, sample: Sample, K: np.ndarray, t: int, h: int,
         )
     for point in points:
         cv2.circle(image, point.tolist(), 2 * unit, (255, 255, 255), -1, cv2.LINE_AA)
-    depth = sample["hand_joints.npy"][t, h, 0, 2]
+    depth = sample["hand_joints.npy.gz"][t, h, 0, 2]
     if words:
         _text(image, f"{'LR'[h]} {depth:.2f} m", (points[0] + [4 * unit, 10 * unit]).tolist(), HAND_COLOURS[h], unit)
 
@@ -94,7 +94,7 @@ def _draw_object(
     unit: int,
     words: bool,
 ) -> None:
-    pixels = project(K, transform(sample["object_pose.npy"][t, o].astype(float), vertices))
+    pixels = project(K, transform(sample["object_pose.npy.gz"][t, o].astype(float), vertices))
     if np.isnan(pixels).any() or np.abs(pixels).max() > 1e4:
         return
     mask = np.zeros(image.shape[:2], np.uint8)
@@ -111,7 +111,7 @@ def _draw_object(
     cv2.rectangle(image, np.round(low).astype(int).tolist(), np.round(high).astype(int).tolist(), colour, 1)
     state = ObjectState(int(sample["object_state.npy"][t, o])).name.lower()
     source = ObjectSource(int(sample["object_source.npy"][t, o])).name.lower()
-    near = np.nanmin(sample["contact.npy"][t, :, o]) if np.isfinite(sample["contact.npy"][t, :, o]).any() else np.inf
+    near = np.nanmin(sample["contact.npy.gz"][t, :, o]) if np.isfinite(sample["contact.npy.gz"][t, :, o]).any() else np.inf
     contact = f" {100 * near:.0f} cm" if near < 0.1 else ""
     label = f"{clip['objects'][o]['label']}: {state} ({source}){contact}"
     _text(image, label, (int(low[0]), int(low[1]) - 4 * unit), colour, unit)

@@ -29,8 +29,8 @@ def reconstruct(clip: Any, models: Any, params: Any, cache: Any, provenance: Any
     if given is not None:
         known = given(clip, np.arange(45) / FPS, (WIDTH, HEIGHT))
         assert known.masks is None
-        sample["hand_joints.npy"][:] = known.hands.joints
-        sample["hand_wrist.npy"][:] = known.hands.T_camera_wrist
+        sample["hand_joints.npy.gz"][:] = known.hands.joints
+        sample["hand_wrist.npy.gz"][:] = known.hands.T_camera_wrist
     sample["clip.json"]["key"] = clip.key
     sample["clip.json"]["provenance"] |= {**provenance}
     return sample

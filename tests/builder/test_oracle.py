@@ -69,9 +69,9 @@ def ask(truth: Path, *feed: str, time: np.ndarray | None = None, size: tuple[int
 class TestWithoutNoise:
     def test_the_hands_are_those_of_the_truth(self, truth, sample):
         given = ask(truth, *FEEDS)
-        assert np.array_equal(given.hands.joints, sample["hand_joints.npy"].astype(float), equal_nan=True)
-        assert np.array_equal(given.hands.T_camera_wrist, sample["hand_wrist.npy"].astype(float), equal_nan=True)
-        np.testing.assert_allclose(given.hands.joints_2d, sample["hand_joints_2d.npy"], atol=1e-3)
+        assert np.array_equal(given.hands.joints, sample["hand_joints.npy.gz"].astype(float), equal_nan=True)
+        assert np.array_equal(given.hands.T_camera_wrist, sample["hand_wrist.npy.gz"].astype(float), equal_nan=True)
+        np.testing.assert_allclose(given.hands.joints_2d, sample["hand_joints_2d.npy.gz"], atol=1e-3)
         assert (given.hands.source == sample["hand_source.npy"]).all()
         assert (given.hands.source[:5, LEFT] == HandSource.ABSENT).all()
         assert (given.hands.score == (given.hands.source > 0)).all()
@@ -107,14 +107,14 @@ class TestWithoutNoise:
         at = np.array([0.4, 1.24, 2.52])
         given = ask(truth, "hands", time=at)
         rows = [round(t * FPS) for t in at]
-        assert np.array_equal(given.hands.joints, sample["hand_joints.npy"][rows].astype(float), equal_nan=True)
+        assert np.array_equal(given.hands.joints, sample["hand_joints.npy.gz"][rows].astype(float), equal_nan=True)
 
     def test_detections_are_a_perfect_detectors(self, truth, sample):
         given = ask(truth, "landmarks")
         assert (given.detections.right_probability[10] == [0.0, 1.0]).all()
         assert (given.detections.score[:5, LEFT] == 0).all()
         assert np.isnan(given.detections.landmarks_px[:5, LEFT]).all()
-        np.testing.assert_allclose(given.detections.landmarks_px, sample["hand_joints_2d.npy"], atol=1e-3)
+        np.testing.assert_allclose(given.detections.landmarks_px, sample["hand_joints_2d.npy.gz"], atol=1e-3)
 
     def test_pass_1_is_told_where_hands_are(self, truth, sample):
         oracle = Oracle(OracleParams(feed=("hands",), truth=str(truth)))
@@ -123,7 +123,7 @@ class TestWithoutNoise:
         assert (seen.score == [[0, 1], [1, 1], [1, 1], [0, 0]]).all()  # late is after the sample's end
         rows = [round(t * FPS) for t in time[1:3]]
         np.testing.assert_allclose(
-            (seen.landmarks_px[1:3] + 0.5) * 2 - 0.5, sample["hand_joints_2d.npy"][rows], atol=1e-3
+            (seen.landmarks_px[1:3] + 0.5) * 2 - 0.5, sample["hand_joints_2d.npy.gz"][rows], atol=1e-3
         )
         assert oracle.hands_seen(SourceVideo("b.mp4", Path("b.mp4")), time, SIZE) is None
         assert [f for f in FEEDS if Oracle(OracleParams(feed=(f,), truth=str(truth))).knows_hands] == [
@@ -132,7 +132,7 @@ class TestWithoutNoise:
         ]
 
     def test_the_palms_depth_is_the_mean_of_its_joints(self, truth, sample):
-        palm = sample["hand_joints.npy"][:, :, [0, 5, 9, 13, 17], 2].astype(float).mean(-1)
+        palm = sample["hand_joints.npy.gz"][:, :, [0, 5, 9, 13, 17], 2].astype(float).mean(-1)
         np.testing.assert_allclose(ask(truth, "palm_depth").palm_depth_m, palm, rtol=1e-6)
 
 

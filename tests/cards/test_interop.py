@@ -92,7 +92,7 @@ def test_a_split_that_lacks_examples_is_noticed(hostile: Path, tmp_path: Path) -
 
 def test_the_core_layer_is_the_default_config(hostile: Path, tmp_path: Path) -> None:
     loaded = datasets.load_dataset(str(hostile), split="test", streaming=True)
-    assert "hand_joints.npy" in loaded.features
+    assert "hand_joints.npy.gz" in loaded.features
 
 
 def test_a_video_column_can_become_a_video(hostile: Path) -> None:
@@ -104,8 +104,8 @@ def test_a_video_column_can_become_a_video(hostile: Path) -> None:
 def test_torch_format_gives_tensors(hostile: Path, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="needs hoiset[torch]")
     loaded = datasets.load_dataset(str(hostile), "v2", split="train", cache_dir=str(tmp_path)).with_format("torch")
-    assert loaded[5]["hand_joints.npy"].shape == (4, 2, 21, 3)
-    assert loaded[5]["hand_joints.npy"].dtype == torch.float32
+    assert loaded[5]["hand_joints.npy.gz"].shape == (4, 2, 21, 3)
+    assert loaded[5]["hand_joints.npy.gz"].dtype == torch.float32
 
 
 def test_webdataset_reads_the_same_tars(hostile: Path) -> None:
@@ -116,5 +116,5 @@ def test_webdataset_reads_the_same_tars(hostile: Path) -> None:
             assert {m.name for m in members(layer)} == {k for k in item if not k.startswith("__")}
             assert item["__key__"] == sample["clip.json"]["key"]
             if layer == "core":
-                np.testing.assert_array_equal(item["hand_joints.npy"], sample["hand_joints.npy"])
+                np.testing.assert_array_equal(item["hand_joints.npy.gz"], sample["hand_joints.npy.gz"])
                 assert item["clip.json"] == sample["clip.json"]

@@ -25,7 +25,7 @@ import numpy as np
 found = {}
 for config, split, revision, streaming in json.loads(sys.argv[2]):
     rows = datasets.load_dataset(sys.argv[1], config, split=split, revision=revision, streaming=streaming)
-    member = "hand_joints.npy" if config == "v2" else "rgb.mp4"
+    member = "hand_joints.npy.gz" if config == "v2" else "rgb.mp4"
     found[f"{config} {split} {revision} {streaming}"] = [
         (r["__key__"], np.asarray(r[member]).tolist() if config == "v2" else hashlib.sha256(r[member]).hexdigest())
         for r in rows
@@ -60,6 +60,6 @@ def test_by_config_split_and_revision(pristine: Path, tmp_path: Path, monkeypatc
         for (_, value), (i, n_frames) in zip(rows, there, strict=True):
             sample = make_sample(f"clip_{i:02d}", i, n_frames, i % 3)
             if config == "v2":
-                np.testing.assert_array_equal(np.array(value, np.float32), sample["hand_joints.npy"])
+                np.testing.assert_array_equal(np.array(value, np.float32), sample["hand_joints.npy.gz"])
             else:
                 assert value == hashlib.sha256(sample["rgb.mp4"]).hexdigest()

@@ -17,7 +17,7 @@ from hoiset import geometry
 from hoiset.eval.reading import View, make_view
 from hoiset.shards.glb import decode_objects, encode_objects
 from hoiset.shards.index import write_index
-from hoiset.shards.schema import HandSource, ObjectSource, ObjectState, empty_arrays
+from hoiset.shards.schema import ARRAY_SUFFIXES, HandSource, ObjectSource, ObjectState, empty_arrays
 from hoiset.shards.writer import UnitWriter
 from tests.factories import make_clip
 
@@ -76,14 +76,16 @@ def make_truth(
     for slot, (place, mesh_turns) in enumerate((((0.0, 0.12, 0.8), True), ((0.2, 0.15, 0.9), False))):
         moved = np.stack([np.clip(time - 1, 0, 1) * 0.1, 0 * time, 0 * time], -1) if mesh_turns else 0.0
         R = np.stack([_about_z(a if mesh_turns else 0.0) for a in turn])
-        arrays["object_pose.npy"][:, slot] = geometry.make_T(R, np.array(place) + np.array([shift, 0.0, 0.0]) + moved)
+        arrays["object_pose.npy.gz"][:, slot] = geometry.make_T(
+            R, np.array(place) + np.array([shift, 0.0, 0.0]) + moved
+        )
         arrays["object_source.npy"][:, slot] = ObjectSource.OBSERVED
         arrays["object_state.npy"][:, slot] = ObjectState.STATIC
         for side in hands:
-            arrays["contact.npy"][:, side, slot] = 0.08
+            arrays["contact.npy.gz"][:, side, slot] = 0.08
     arrays["object_state.npy"][held, TOOL] = ObjectState.GRASPED_RIGHT
     if RIGHT in hands:
-        arrays["contact.npy"][held, RIGHT, TOOL] = 0.004
+        arrays["contact.npy.gz"][held, RIGHT, TOOL] = 0.004
     clip = make_clip(uid.replace(".", "_"), n, 2)
     clip["source"] |= {"uid": uid, "start_s": 0.0, "end_s": float(n / fps)}
     clip["camera"] |= {"K": K.tolist(), "width": WIDTH, "height": HEIGHT}
@@ -100,9 +102,9 @@ def _about_z(angle: float) -> np.ndarray:
 
 
 def _set_hand(arrays: Mapping[str, Any], frames: Any, side: int, joints: np.ndarray) -> None:
-    arrays["hand_joints.npy"][frames, side] = joints
-    arrays["hand_joints_2d.npy"][frames, side] = geometry.project(K, joints)
-    arrays["hand_wrist.npy"][frames, side] = geometry.wrist_frame(joints, left=side == LEFT)
+    arrays["hand_joints.npy.gz"][frames, side] = joints
+    arrays["hand_joints_2d.npy.gz"][frames, side] = geometry.project(K, joints)
+    arrays["hand_wrist.npy.gz"][frames, side] = geometry.wrist_frame(joints, left=side == LEFT)
     arrays["hand_source.npy"][frames, side] = HandSource.OBSERVED
     arrays["hand_score.npy"][frames, side] = 1.0
 
@@ -117,19 +119,25 @@ def perturbed(sample: Sample, change: Callable[[Sample], None] | None = None) ->
 
 def move_hands(sample: Sample, by: Sequence[float]) -> None:
     """Shift all joints and wrists, m; the 2D joints stay."""
-    sample["hand_joints.npy"] += np.asarray(by, np.float32)
-    sample["hand_wrist.npy"][..., :3, 3] += np.asarray(by, np.float32)
+    sample["hand_joints.npy.gz"] += np.asarray(by, np.float32)
+    sample["hand_wrist.npy.gz"][..., :3, 3] += np.asarray(by, np.float32)
 
 
 def swap_hands(sample: Sample, frames: slice) -> None:
     """Call left right and right left."""
-    for name in ("hand_joints.npy", "hand_joints_2d.npy", "hand_wrist.npy", "hand_source.npy", "hand_score.npy"):
+    for name in (
+        "hand_joints.npy.gz",
+        "hand_joints_2d.npy.gz",
+        "hand_wrist.npy.gz",
+        "hand_source.npy",
+        "hand_score.npy",
+    ):
         sample[name][frames] = sample[name][frames][:, ::-1].copy()
 
 
 def lose_hand(sample: Sample, frames: slice, side: int) -> None:
     """A hand that is not found in some frames."""
-    for name in ("hand_joints.npy", "hand_joints_2d.npy", "hand_wrist.npy", "contact.npy"):
+    for name in ("hand_joints.npy.gz", "hand_joints_2d.npy.gz", "hand_wrist.npy.gz", "contact.npy.gz"):
         sample[name][frames, side] = np.nan
     sample["hand_source.npy"][frames, side] = HandSource.ABSENT
     sample["hand_score.npy"][frames, side] = 0.0
@@ -139,7 +147,12 @@ def drop_object(sample: Sample, slot: int) -> None:
     """An object that is not found: those after it move up."""
     n = len(sample["clip.json"]["objects"])
     keep = [i for i in range(n) if i != slot]
-    for name, axis in (("object_pose.npy", 1), ("object_source.npy", 1), ("object_state.npy", 1), ("contact.npy", 2)):
+    for name, axis in (
+        ("object_pose.npy.gz", 1),
+        ("object_source.npy", 1),
+        ("object_state.npy", 1),
+        ("contact.npy.gz", 2),
+    ):
         kept = np.take(sample[name], keep, axis).copy()
         blank = empty_arrays(len(sample["time.npy"]))[name]
         blank[(slice(None),) * axis + (slice(0, n - 1),)] = kept
@@ -155,10 +168,10 @@ def drop_object(sample: Sample, slot: int) -> None:
 def add_object(sample: Sample, place: Sequence[float]) -> None:
     """A can that is not there stands at a place, m."""
     slot = len(sample["clip.json"]["objects"])
-    sample["object_pose.npy"][:, slot] = geometry.make_T(np.eye(3), np.asarray(place))
+    sample["object_pose.npy.gz"][:, slot] = geometry.make_T(np.eye(3), np.asarray(place))
     sample["object_source.npy"][:, slot] = ObjectSource.OBSERVED
     sample["object_state.npy"][:, slot] = ObjectState.STATIC
-    sample["contact.npy"][:, :, slot] = np.where(sample["hand_source.npy"] > 0, 0.5, np.nan)
+    sample["contact.npy.gz"][:, :, slot] = np.where(sample["hand_source.npy"] > 0, 0.5, np.nan)
     sample["objects.glb"] = encode_objects([*decode_objects(sample["objects.glb"]), can()])
     sample["clip.json"]["objects"].append(dict(sample["clip.json"]["objects"][0]))
 
@@ -168,14 +181,16 @@ def change_frame(sample: Sample, slot: int, T_new_old: np.ndarray) -> None:
     meshes = decode_objects(sample["objects.glb"])
     meshes[slot].apply_transform(T_new_old)
     sample["objects.glb"] = encode_objects(meshes)
-    sample["object_pose.npy"][:, slot] = sample["object_pose.npy"][:, slot].astype(float) @ geometry.invert(T_new_old)
+    sample["object_pose.npy.gz"][:, slot] = sample["object_pose.npy.gz"][:, slot].astype(float) @ geometry.invert(
+        T_new_old
+    )
 
 
 def cut(sample: Sample, first: int, last: int, *, early_s: float = 0.0) -> Sample:
     """The frames ``first`` to ``last - 1`` as a clip of their own, its span starting ``early_s`` before the first."""
     out = copy.deepcopy(sample)
     for name, value in sample.items():
-        if name.endswith(".npy"):
+        if name.endswith(ARRAY_SUFFIXES):
             out[name] = value[first:last].copy()
     time = sample["time.npy"]
     start = float(time[first])

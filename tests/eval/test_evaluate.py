@@ -81,15 +81,15 @@ def test_joints_moved_by_10_mm(judge: Any) -> None:
         "hand_acceleration_error_m_s2",
     ):
         assert got[name] == pytest.approx(0.0, abs=1e-3), name
-    depth = s.make_truth()["hand_wrist.npy"][..., 2, 3]
+    depth = s.make_truth()["hand_wrist.npy.gz"][..., 2, 3]
     assert got["wrist_depth_error_percent"] == pytest.approx(float((1.0 / depth).mean()), rel=1e-4)
     assert got["hand_recall"] == got["handedness_accuracy"] == 1.0
 
 
 def test_hands_too_large_by_a_tenth(judge: Any) -> None:
     def grow(x: s.Sample) -> None:
-        wrist = x["hand_joints.npy"][:, :, :1]
-        x["hand_joints.npy"][:] = wrist + 1.1 * (x["hand_joints.npy"] - wrist)
+        wrist = x["hand_joints.npy.gz"][:, :, :1]
+        x["hand_joints.npy.gz"][:] = wrist + 1.1 * (x["hand_joints.npy.gz"] - wrist)
 
     got = values(judge(changed(grow)))
     size = np.linalg.norm(s.rest_hand(left=False), axis=-1)
@@ -156,7 +156,7 @@ def test_an_object_turned_to_and_fro_by_10_degrees(judge: Any) -> None:
             [make_T(Rotation.from_rotvec([0, 0, np.deg2rad(10) * k]).as_matrix(), np.zeros(3)) for k in sign]
         )
         to, fro = make_T(np.eye(3), centre), make_T(np.eye(3), -centre)
-        x["object_pose.npy"][:, s.TOOL] = x["object_pose.npy"][:, s.TOOL].astype(float) @ to @ turn @ fro
+        x["object_pose.npy.gz"][:, s.TOOL] = x["object_pose.npy.gz"][:, s.TOOL].astype(float) @ to @ turn @ fro
 
     got = values(judge(changed(shake)))
     assert got["object_rotation_deg"] == pytest.approx(10.0, abs=0.05)
@@ -167,13 +167,13 @@ def test_an_object_turned_to_and_fro_by_10_degrees(judge: Any) -> None:
 
 def test_an_object_too_far_and_too_large(judge: Any) -> None:
     def farther(x: s.Sample) -> None:
-        x["object_pose.npy"][:, s.TOOL, :3, 3] *= 1.05
+        x["object_pose.npy.gz"][:, s.TOOL, :3, 3] *= 1.05
         meshes = s.decode_objects(x["objects.glb"])
         meshes[s.TOOL].apply_scale(1.05)
         x["objects.glb"] = s.encode_objects(meshes)
 
     got = values(judge(changed(farther)))
-    truth = s.make_truth()["object_pose.npy"][:, s.TOOL].astype(float)
+    truth = s.make_truth()["object_pose.npy.gz"][:, s.TOOL].astype(float)
     centre = np.asarray(s.tool().triangles_center.T @ s.tool().area_faces / s.tool().area)
     away = np.linalg.norm(truth[:, :3, :3] @ centre + truth[:, :3, 3], axis=-1)
     assert got["object_translation_mm"] == pytest.approx(50 * away.mean(), rel=1e-3)
@@ -185,8 +185,8 @@ def test_an_object_too_far_and_too_large(judge: Any) -> None:
 
 def test_an_object_that_is_lost_for_a_third_of_the_time(judge: Any) -> None:
     def lose(x: s.Sample) -> None:
-        x["object_pose.npy"][30:, s.TOOL] = np.nan
-        x["contact.npy"][30:, :, s.TOOL] = np.nan
+        x["object_pose.npy.gz"][30:, s.TOOL] = np.nan
+        x["contact.npy.gz"][30:, :, s.TOOL] = np.nan
         x["object_source.npy"][30:, s.TOOL] = x["object_state.npy"][30:, s.TOOL] = 0
 
     got = values(judge(changed(lose)))
@@ -215,8 +215,8 @@ def test_a_grasp_that_starts_late(judge: Any) -> None:
 
 def test_contacts_at_1_cm(judge: Any) -> None:
     def touch(x: s.Sample) -> None:
-        x["contact.npy"][15:20, s.RIGHT, s.TOOL] = 0.011
-        x["contact.npy"][30:35, s.RIGHT, s.TOOL] = 0.010
+        x["contact.npy.gz"][15:20, s.RIGHT, s.TOOL] = 0.011
+        x["contact.npy.gz"][30:35, s.RIGHT, s.TOOL] = 0.010
 
     got = values(judge(changed(touch)))
     assert got["contact_precision"] == got["contact_recall"] == pytest.approx(10 / 15)

@@ -19,13 +19,13 @@ def cans(places: Sequence[Sequence[float]], seen: Sequence[slice] | None = None)
     sample["objects.glb"] = encode_objects([s.can() for _ in places])
     sample["clip.json"]["objects"] = [dict(sample["clip.json"]["objects"][0]) for _ in places]
     sample["clip.json"]["grasps"] = []
-    for name in ("object_pose.npy", "contact.npy"):
+    for name in ("object_pose.npy.gz", "contact.npy.gz"):
         sample[name][:] = np.nan
     sample["object_source.npy"][:] = ObjectSource.ABSENT
     sample["object_state.npy"][:] = ObjectState.ABSENT
     for slot, place in enumerate(places):
         frames = slice(None) if seen is None else seen[slot]
-        sample["object_pose.npy"][frames, slot] = make_T(np.eye(3), np.array(place))
+        sample["object_pose.npy.gz"][frames, slot] = make_T(np.eye(3), np.array(place))
         sample["object_source.npy"][frames, slot] = ObjectSource.OBSERVED
         sample["object_state.npy"][frames, slot] = ObjectState.STATIC
     return s.view(sample)

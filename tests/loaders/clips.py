@@ -8,11 +8,11 @@ from hoiset.shards.index import write_index
 from hoiset.shards.writer import UnitWriter
 from tests.factories import make_clip, make_sample
 
-N_FRAMES = 100
+N_FRAMES = 600
 
 
 def make_long(root: Path, n_clips: int = 100, clips_per_shard: int = 20) -> Path:
-    """Core shards and an index of clips of about 240 kB; the verb of every 50th is ``pour``, of the others ``push``."""
+    """Core shards and an index of clips of about 300 kB; the verb of every 50th is ``pour``, of the others ``push``."""
     base = {**make_sample("base", n_frames=N_FRAMES)}
     del base["rgb.mp4"]
     rows = []

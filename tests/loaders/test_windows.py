@@ -87,8 +87,8 @@ def test_what_is_absent_at_one_side_is_absent_between(tmp_path: Path) -> None:
 
     sample = make_sample("clip", 0, 8, 1)
     for name in ("hand_joints", "hand_wrist", "hand_joints_2d"):
-        sample[f"{name}.npy"][3, 1] = np.nan
-    sample["contact.npy"][3, 1] = np.nan
+        sample[f"{name}.npy.gz"][3, 1] = np.nan
+    sample["contact.npy.gz"][3, 1] = np.nan
     sample["hand_source.npy"][3, 1] = sample["hand_score.npy"][3, 1] = 0
     with UnitWriter(tmp_path, "v2", "train", 0) as unit:
         unit.add(sample)

@@ -15,15 +15,15 @@ def sample() -> dict[str, Any]:
 
 def shifted(sample: dict[str, Any], frames: slice, share: float) -> dict[str, Any]:
     """The 2D joints of the right hand moved by a share of the hand's size."""
-    joints_2d = sample["hand_joints_2d.npy"].copy()
+    joints_2d = sample["hand_joints_2d.npy.gz"].copy()
     size = (joints_2d[frames, 1].max(1) - joints_2d[frames, 1].min(1)).max(-1)
     joints_2d[frames, 1, :, 0] += share * size[:, None]
-    return {**sample, "hand_joints_2d.npy": joints_2d}
+    return {**sample, "hand_joints_2d.npy.gz": joints_2d}
 
 
 def test_share_is_the_shift(sample: dict[str, Any]) -> None:
     moved = shifted(sample, slice(None), 0.3)
-    shares = reprojection_shares(np.array(K), moved["hand_joints.npy"][:, 1], moved["hand_joints_2d.npy"][:, 1])
+    shares = reprojection_shares(np.array(K), moved["hand_joints.npy.gz"][:, 1], moved["hand_joints_2d.npy.gz"][:, 1])
     np.testing.assert_allclose(shares, 0.3, atol=1e-3)
 
 
@@ -42,7 +42,7 @@ def test_infilled_frames_are_not_judged(sample: dict[str, Any]) -> None:
 
 
 def test_a_hand_behind_the_camera_is_a_problem(sample: dict[str, Any]) -> None:
-    sample["hand_joints.npy"][0, 1, :, 2] *= -1
+    sample["hand_joints.npy.gz"][0, 1, :, 2] *= -1
     assert "behind the camera" in str(reprojection_problem(sample, 0.25))
 
 

@@ -1,5 +1,8 @@
+import gzip
 import io
 import json
+import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from hoiset.errors import SchemaError
-from hoiset.shards.codec import canonical_json, conform, decode, decode_npy, encode_npy
+from hoiset.shards.codec import MAX_UNPACKED, canonical_json, conform, decode, decode_npy, encode, encode_npy
 from hoiset.shards.schema import SCHEMA
 
 ARRAYS = st_numpy.arrays(
@@ -33,6 +36,48 @@ def test_npy_of_a_view_is_that_of_a_copy() -> None:
 def test_damaged_npy_is_refused(change) -> None:
     with pytest.raises(SchemaError, match=r"time.npy: found"):
         decode_npy(change(encode_npy(np.arange(3.0))), "time.npy")
+
+
+PACKED = next(m for m in SCHEMA if m.name == "hand_wrist.npy.gz")
+WRIST = np.random.default_rng(0).normal(size=(5, 2, 4, 4)).astype("<f4")
+
+
+def test_packed_arrays_come_back_and_gzip_reads_them() -> None:
+    data = encode(PACKED, WRIST)
+    assert data == encode(PACKED, WRIST.copy())
+    np.testing.assert_array_equal(decode(PACKED, data), WRIST)
+    np.testing.assert_array_equal(np.load(io.BytesIO(gzip.decompress(data))), WRIST)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda d: d[:-1], lambda d: d + b"x", lambda d: d + d, lambda d: b"x" + d, lambda d: b"", lambda d: d[:300]],
+)
+def test_damaged_packed_arrays_are_refused(change) -> None:
+    with pytest.raises(SchemaError, match=r"hand_wrist.npy.gz: found"):
+        decode(PACKED, change(encode(PACKED, WRIST)))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 255))
+def test_any_changed_byte_of_a_packed_array_is_refused_or_harmless(position: int, change: int) -> None:
+    data = bytearray(encode(PACKED, WRIST))
+    data[position % len(data)] ^= change
+    try:
+        back = decode(PACKED, bytes(data))
+    except SchemaError:
+        return
+    np.testing.assert_array_equal(back, WRIST)
+
+
+@pytest.mark.parametrize("told", [MAX_UNPACKED + 1, 1000])
+def test_a_gzip_bomb_is_refused_without_memory(told: int) -> None:
+    bomb = zlib.compress(bytes(1 << 26), wbits=31)
+    bomb = bomb[:-4] + told.to_bytes(4, "little")
+    tracemalloc.start()
+    with pytest.raises(SchemaError, match="found"):
+        decode(PACKED, bomb)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
 
 
 def test_pickled_objects_are_refused() -> None:

@@ -18,7 +18,7 @@ def test_yaml_says_what_the_schema_says() -> None:
     features = datasets.Features._from_yaml_list(features_yaml("core"))
     assert features.arrow_schema.field("clip.json").type == clip_type()
     assert features["time.npy"] == datasets.List(datasets.Value("float64"))
-    assert features["hand_joints.npy"] == datasets.Array4D((None, 2, 21, 3), "float32")
+    assert features["hand_joints.npy.gz"] == datasets.Array4D((None, 2, 21, 3), "float32")
     assert features["object_state.npy"] == datasets.Array2D((None, 8), "uint8")
     assert features["objects.glb"] == datasets.Value("binary")
     names = {n for layer in layers() for n in datasets.Features._from_yaml_list(features_yaml(layer))}

@@ -124,7 +124,7 @@ def test_what_is_not_a_tar_is_refused(tmp_path: Path) -> None:
 
 def test_a_cut_inside_data_is_found(tmp_path: Path, unit: UnitWriter) -> None:
     path = tmp_path / unit.records[0].path
-    offset, size = unit.records[0].spans["b"]["hand_mano.npy"]
+    offset, size = unit.records[0].spans["b"]["hand_mano.npy.gz"]
     path.write_bytes(path.read_bytes()[: offset + size // 2])
     with pytest.raises(DatasetError):
         list(iter_tar(path))

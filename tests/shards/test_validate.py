@@ -66,12 +66,12 @@ def test_a_key_that_is_not_that_of_the_file_is_refused(sample: dict[str, Any]) -
 
 
 DAMAGE: dict[str, tuple[str, Any, float]] = {
-    "one NaN in an observed hand": ("hand_joints.npy", (0, 1, 3, 2), np.nan),
-    "a whole observed hand NaN": ("hand_joints.npy", (0, 1), np.nan),
-    "finite where absent": ("hand_joints.npy", (0, 0), 0.0),
-    "infinite": ("hand_joints_2d.npy", (0, 1, 0, 0), np.inf),
-    "2D joints missing where observed": ("hand_joints_2d.npy", (0, 1), np.nan),
-    "mano half there": ("hand_mano.npy", (0, 1, 0), 0.0),
+    "one NaN in an observed hand": ("hand_joints.npy.gz", (0, 1, 3, 2), np.nan),
+    "a whole observed hand NaN": ("hand_joints.npy.gz", (0, 1), np.nan),
+    "finite where absent": ("hand_joints.npy.gz", (0, 0), 0.0),
+    "infinite": ("hand_joints_2d.npy.gz", (0, 1, 0, 0), np.inf),
+    "2D joints missing where observed": ("hand_joints_2d.npy.gz", (0, 1), np.nan),
+    "mano half there": ("hand_mano.npy.gz", (0, 1, 0), 0.0),
     "score where absent": ("hand_score.npy", (0, 0), 0.5),
     "score above one": ("hand_score.npy", (0, 1), 1.5),
     "unknown hand source": ("hand_source.npy", (0, 1), 3),
@@ -79,11 +79,11 @@ DAMAGE: dict[str, tuple[str, Any, float]] = {
     "state without pose": ("object_state.npy", (0, 5), 1),
     "pose without state": ("object_state.npy", (0, 0), 0),
     "an object that clip.json does not know": ("object_source.npy", (0, 2), 1),
-    "pose missing": ("object_pose.npy", (0, 0), np.nan),
-    "stretched wrist": ("hand_wrist.npy", (0, 1, 0, 0), 2.0),
-    "bottom row": ("object_pose.npy", (0, 0, 3, 0), 0.1),
-    "contact missing": ("contact.npy", (0, 1, 0), np.nan),
-    "contact with an absent hand": ("contact.npy", (0, 0, 0), 0.1),
+    "pose missing": ("object_pose.npy.gz", (0, 0), np.nan),
+    "stretched wrist": ("hand_wrist.npy.gz", (0, 1, 0, 0), 2.0),
+    "bottom row": ("object_pose.npy.gz", (0, 0, 3, 0), 0.1),
+    "contact missing": ("contact.npy.gz", (0, 1, 0), np.nan),
+    "contact with an absent hand": ("contact.npy.gz", (0, 0, 0), 0.1),
     "time does not start at 0": ("time.npy", (0,), 0.01),
     "time stands still": ("time.npy", (3,), 2 / 15.0),
     "time NaN": ("time.npy", (3,), np.nan),
@@ -99,12 +99,12 @@ def test_wrong_values_are_found(sample: dict[str, Any], name: str) -> None:
 
 
 def test_a_mirrored_rotation_is_found(sample: dict[str, Any]) -> None:
-    pose = sample["object_pose.npy"].copy()
+    pose = sample["object_pose.npy.gz"].copy()
     pose[0, 0, :3, 0] *= -1
-    assert "object_pose.npy" in {m.member for m in mismatches({**sample, "object_pose.npy": pose})}
+    assert "object_pose.npy.gz" in {m.member for m in mismatches({**sample, "object_pose.npy.gz": pose})}
 
 
-@pytest.mark.parametrize("member", ["hand_joints.npy", "time.npy", "object_state.npy"])
+@pytest.mark.parametrize("member", ["hand_joints.npy.gz", "time.npy", "object_state.npy"])
 def test_wrong_type_shape_and_length_are_found(sample: dict[str, Any], member: str) -> None:
     for wrong in (np.zeros(sample[member].shape, np.int32), sample[member][..., None], sample[member][1:], [1], None):
         assert list(mismatches({**sample, member: wrong}))

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from hoiset.cards import finish_version
 from hoiset.errors import DatasetError
-from hoiset.shards.codec import decode_npy, encode_npy
 from hoiset.shards.index import read_index
 from hoiset.shards.manifest import digest
 from hoiset.shards.verify import VerifyReport, verify_dataset
@@ -154,29 +153,34 @@ def test_swapped_videos_are_found_although_the_digests_agree(dataset: Path) -> N
 
 
 ARRAYS: dict[str, tuple[str, Any, Any]] = {
-    "a NaN outside its marks": ("hand_joints.npy", (0, 1), np.nan),
-    "a value where absent": ("hand_joints.npy", (0, 0), 1.0),
-    "a stretched pose": ("object_pose.npy", (0, 0, 0, 0), 1.1),
+    "a NaN outside its marks": ("hand_joints.npy.gz", (0, 1), np.nan),
+    "a value where absent": ("hand_joints.npy.gz", (0, 0), 1.0),
+    "a stretched pose": ("object_pose.npy.gz", (0, 0, 0, 0), 1.1),
     "time backwards": ("time.npy", slice(None), np.linspace(1, 0, 7)),
-    "joints that do not reproject": ("hand_joints_2d.npy", (slice(None), 1), np.arange(42.0).reshape(21, 2)),
+    "joints that do not reproject": ("hand_joints_2d.npy.gz", (slice(None), 1), np.arange(42.0).reshape(21, 2)),
     "an unknown code": ("object_state.npy", (0, 0), 77),
 }
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_wrong_values_are_found_although_the_digests_agree(dataset: Path, name: str) -> None:
+def test_wrong_values_are_found_although_the_digests_agree(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file, index, value = ARRAYS[name]
+    wrong = make_sample("clip_01", n_frames=7)
+    wrong[file][index] = value
+    monkeypatch.setattr("hoiset.shards.writer.validate_sample", lambda *_, **__: None)
+    problems = verify(finish(tmp_path, [("train", make_sample("clip_00")), ("train", wrong)])).problems
+    assert {(p.file, p.key) for p in problems} == {("data/v2/core/train-00001.tar", "clip_01")}
+    assert any(file.partition(".")[0].removesuffix("_2d") in p.what for p in problems)
 
-    def damage(data: bytes) -> bytes:
-        array = decode_npy(data).copy()
-        array[index] = value
-        return encode_npy(array)
 
-    overwrite(dataset, "clip_01", file, damage)
+def test_a_packed_member_of_which_a_byte_changed_is_found(dataset: Path) -> None:
+    overwrite(dataset, "clip_01", "hand_joints.npy.gz", lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:])
     bless(dataset)
-    problems = verify(dataset).problems
-    assert {(p.file, p.key) for p in problems} == {(CORE, "clip_01")}
-    assert any(file.removesuffix("_2d.npy").removesuffix(".npy") in p.what for p in problems)
+    (problem,) = verify(dataset).problems
+    assert (problem.file, problem.key) == (CORE, "clip_01")
+    assert "gzip" in problem.what
 
 
 def test_a_video_of_another_length_is_found(tmp_path: Path) -> None:

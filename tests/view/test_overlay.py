@@ -26,8 +26,8 @@ def sample():
     sample["clip.json"]["camera"] |= {"K": larger.tolist(), "width": 320, "height": 240}
     pose = np.eye(4)
     pose[:3, 3] = 0.1, 0.05, 0.9
-    sample["object_pose.npy"][:, 0] = pose
-    sample["hand_joints.npy"][:, 1] = hand() + np.array([-0.15, 0.12, 0.8])
+    sample["object_pose.npy.gz"][:, 0] = pose
+    sample["hand_joints.npy.gz"][:, 1] = hand() + np.array([-0.15, 0.12, 0.8])
     return sample
 
 
@@ -54,7 +54,7 @@ def test_every_frame_is_drawn_and_none_is_written_to(sample):
 
 def test_the_object_is_drawn_where_it_projects(sample):
     (mesh,) = decode_objects(sample["objects.glb"])
-    corners = at(sample, transform(sample["object_pose.npy"][0, 0].astype(float), np.asarray(mesh.vertices)))
+    corners = at(sample, transform(sample["object_pose.npy.gz"][0, 0].astype(float), np.asarray(mesh.vertices)))
     low, high = corners.min(0), corners.max(0)
     image = frames(sample)[0]
     inside = image[low[1] + 8 : high[1] - 8, low[0] + 8 : high[0] - 8].reshape(-1, 3).astype(int)
@@ -66,7 +66,7 @@ def test_the_object_is_drawn_where_it_projects(sample):
 
 
 def test_the_hand_is_drawn_at_its_joints_and_only_where_it_is(sample):
-    joints = at(sample, sample["hand_joints.npy"][0, 1].astype(float))
+    joints = at(sample, sample["hand_joints.npy.gz"][0, 1].astype(float))
     first = changed(frames(sample)[0])
     assert first[joints[:, 1], joints[:, 0]].all()
     sample["hand_source.npy"][:] = HandSource.ABSENT
@@ -86,10 +86,10 @@ def test_what_is_behind_the_camera_or_far_out_of_view_is_not_drawn(sample):
     nothing = sample | {"object_source.npy": np.zeros_like(sample["object_source.npy"])}
     title = frames(nothing)[0]
     for place in ([0, 0, -1.0], [1e4, 0, 0.5], [0, 0, 0.04]):
-        sample["object_pose.npy"][:, 0, :3, 3] = place
+        sample["object_pose.npy.gz"][:, 0, :3, 3] = place
         assert (frames(sample)[0] == title).all()
     sample["hand_source.npy"][:, 1] = HandSource.OBSERVED
-    sample["hand_joints.npy"][:, 1, :, 2] = -0.5
+    sample["hand_joints.npy.gz"][:, 1, :, 2] = -0.5
     assert (frames(sample)[0] == title).all()
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from hoiset.builder.reconstruct.decimation import decimate
 from hoiset.builder.reconstruct.object_stage import Objects
+from hoiset.builder.reconstruct.shape import Mesh
 from hoiset.builder.records import Camera, Clip, Hands, SourceVideo
 from hoiset.builder.words import Words, parse_action
 from hoiset.geometry import project
@@ -53,16 +55,16 @@ def make_sample(
     """
     arrays = empty_arrays(len(time))
     arrays["time.npy"][:] = time
-    arrays["hand_joints.npy"][:] = hands.joints
-    arrays["hand_joints_2d.npy"][:] = hands.joints_2d
-    arrays["hand_wrist.npy"][:] = hands.T_camera_wrist
+    arrays["hand_joints.npy.gz"][:] = hands.joints
+    arrays["hand_joints_2d.npy.gz"][:] = hands.joints_2d
+    arrays["hand_wrist.npy.gz"][:] = hands.T_camera_wrist
     arrays["hand_source.npy"][:] = hands.source
     arrays["hand_score.npy"][:] = hands.score
     n = min(len(objects.meshes), MAX_OBJECTS)
-    arrays["object_pose.npy"][:, :n] = objects.pose[:, :n]
+    arrays["object_pose.npy.gz"][:, :n] = objects.pose[:, :n]
     arrays["object_source.npy"][:, :n] = objects.source[:, :n]
     arrays["object_state.npy"][:, :n] = objects.state[:, :n]
-    arrays["contact.npy"][:, :, :n] = objects.contact[:, :, :n]
+    arrays["contact.npy.gz"][:, :, :n] = objects.contact[:, :, :n]
     words = parse_action(clip.video.action, clip.video.objects)
     return {
         **arrays,
@@ -97,7 +99,7 @@ def make_sample(
                 "fallbacks": list(hands.fallbacks),
             },
         },
-        "objects.glb": encode_objects([_trimesh(m) for m in objects.meshes[:n]]),
+        "objects.glb": encode_objects([_trimesh(decimate(m)) for m in objects.meshes[:n]]),
         "rgb.mp4": rgb_mp4,
     }
 
@@ -176,7 +178,7 @@ def quality(camera: Camera, hands: Hands, objects: Objects) -> dict[str, float |
     }
 
 
-def _trimesh(mesh: Any) -> Any:
+def _trimesh(mesh: Mesh) -> Any:
     import trimesh
 
     return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_colors=mesh.colours, process=False)

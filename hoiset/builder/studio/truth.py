@@ -145,22 +145,22 @@ def _arrays(played: Played, hand_in_view_fraction: float) -> dict[str, Any]:
     out: dict[str, Any] = empty_arrays(len(played.performance.time))
     out["time.npy"][:] = played.performance.time
     for slot, thing in enumerate(played.props):
-        out["object_pose.npy"][:, slot] = thing.T_camera_object
+        out["object_pose.npy.gz"][:, slot] = thing.T_camera_object
         out["object_source.npy"][:, slot] = ObjectSource.OBSERVED
         out["object_state.npy"][:, slot] = thing.state
     for hand in played.hands:
         uv = project(played.stage.K, hand.joints)
         seen = _in_image(uv, played.stage).mean(-1) >= hand_in_view_fraction
         side = hand.side
-        out["hand_joints.npy"][seen, side] = hand.joints[seen]
-        out["hand_joints_2d.npy"][seen, side] = uv[seen]
-        out["hand_wrist.npy"][seen, side] = wrist_frame(hand.joints, left=hand.left)[seen]
+        out["hand_joints.npy.gz"][seen, side] = hand.joints[seen]
+        out["hand_joints_2d.npy.gz"][seen, side] = uv[seen]
+        out["hand_wrist.npy.gz"][seen, side] = wrist_frame(hand.joints, left=hand.left)[seen]
         out["hand_source.npy"][seen, side] = HandSource.OBSERVED
         out["hand_score.npy"][seen, side] = 1.0
         tips = hand.joints[:, FINGERTIPS, :]
         for slot, thing in enumerate(played.props):
             distance = fingertip_distance(tips, thing.T_camera_object, thing.vertices, thing.faces)
-            out["contact.npy"][seen, side, slot] = distance[seen]
+            out["contact.npy.gz"][seen, side, slot] = distance[seen]
     return out
 
 

@@ -73,22 +73,22 @@ def trajectory_members(
     there = np.isfinite(trajectory.joints).all((-1, -2))
     for hand in range(2):
         seen, joints = there[:, hand], trajectory.joints[:, hand]
-        out["hand_joints.npy"][seen, hand] = joints[seen]
-        out["hand_wrist.npy"][seen, hand] = wrist_frame(joints, left=hand == 0)[seen]
+        out["hand_joints.npy.gz"][seen, hand] = joints[seen]
+        out["hand_wrist.npy.gz"][seen, hand] = wrist_frame(joints, left=hand == 0)[seen]
         if K is not None:
-            out["hand_joints_2d.npy"][seen, hand] = project(K, joints[seen])
+            out["hand_joints_2d.npy.gz"][seen, hand] = project(K, joints[seen])
     out["hand_source.npy"][there] = HandSource.OBSERVED
     out["hand_score.npy"][there] = 1.0
     for slot, i in enumerate(kept):
         T, mesh = trajectory.T_camera_object[:, i], trajectory.meshes[i]
         seen = np.isfinite(T).all((-1, -2))
-        out["object_pose.npy"][seen, slot] = T[seen]
+        out["object_pose.npy.gz"][seen, slot] = T[seen]
         out["object_source.npy"][seen, slot] = ObjectSource.OBSERVED
         centre = np.zeros(3) if mesh is None else surface_centroid(*mesh)
         moving = _moving(posed_points(T, centre), trajectory.time)
         out["object_state.npy"][seen, slot] = np.where(moving, ObjectState.MOVING, ObjectState.STATIC)[seen]
         if mesh is not None:
-            out["contact.npy"][:, :, slot] = fingertip_distance(trajectory.joints, T, mesh)
+            out["contact.npy.gz"][:, :, slot] = fingertip_distance(trajectory.joints, T, mesh)
     return out
 
 

@@ -103,7 +103,7 @@ def test_it_has_the_hand_and_the_object_of_the_take(carry, sample):
     held = (carry.time > 1.25) & (carry.time < 1.55)
     assert (state[held] == ObjectState.GRASPED_RIGHT).all()
     assert state[0] == state[-1] == ObjectState.STATIC
-    position = sample["object_pose.npy"][:, 0, :3, 3]
+    position = sample["object_pose.npy.gz"][:, 0, :3, 3]
     assert np.abs(position[:, 2] / DEPTH - 1).max() < 0.2  # the hand's own depth is a guess from its size
     direction = position[:, :2] / position[:, 2:]
     true = carry.poses[0, :, :2, 3] / carry.poses[0, :, 2:, 3]
@@ -159,7 +159,7 @@ def test_models_see_small_frames_and_the_sample_is_in_large_pixels(carry, clip, 
     assert backends.hands.calls[0][1] == (90, 160, 3)
     assert again["clip.json"]["camera"]["width"] == WIDTH
     there = sample["hand_source.npy"] == HandSource.OBSERVED
-    assert np.abs(again["hand_joints_2d.npy"] - sample["hand_joints_2d.npy"])[there].max() < 0.01
+    assert np.abs(again["hand_joints_2d.npy.gz"] - sample["hand_joints_2d.npy.gz"])[there].max() < 0.01
 
 
 def test_a_span_of_a_file_has_its_own_time(clip):

@@ -46,8 +46,8 @@ def test_joints_project_into_the_hands_mask_and_onto_the_2d_joints(clip: StudioC
     code = 9 if side == 0 else 10
     seen = clip.truth["hand_source.npy"][:, side] > 0
     assert seen.sum() >= 10
-    uv = project(K_of(clip), clip.truth["hand_joints.npy"][seen, side].astype(float))
-    assert np.abs(uv - clip.truth["hand_joints_2d.npy"][seen, side]).max() < 0.01
+    uv = project(K_of(clip), clip.truth["hand_joints.npy.gz"][seen, side].astype(float))
+    assert np.abs(uv - clip.truth["hand_joints_2d.npy.gz"][seen, side]).max() < 0.01
     inside = total = 0
     for frame, points in zip(np.flatnonzero(seen), np.round(uv).astype(int), strict=True):
         ok = ((points >= 0) & (points < [320, 240])).all(-1)
@@ -58,13 +58,13 @@ def test_joints_project_into_the_hands_mask_and_onto_the_2d_joints(clip: StudioC
     assert inside / total > 0.97
     assert (clip.masks[seen] == code).any((1, 2)).all()
     assert not clip.truth["hand_source.npy"][:, 1 - side].any()
-    assert np.isnan(clip.truth["hand_joints.npy"][~seen, side]).all()
+    assert np.isnan(clip.truth["hand_joints.npy.gz"][~seen, side]).all()
 
 
 def test_the_wrist_pose_is_that_of_the_joints(clip: StudioClip) -> None:
     side = side_of(clip)
     seen = clip.truth["hand_source.npy"][:, side] > 0
-    T = clip.truth["hand_wrist.npy"][seen, side].astype(float)
+    T = clip.truth["hand_wrist.npy.gz"][seen, side].astype(float)
     assert np.allclose(T, wrist_frame(clip.hands[0].joints[seen], left=side == 0), atol=1e-6)
     assert np.allclose(np.linalg.det(T[:, :3, :3]), 1.0, atol=1e-5)
 
@@ -78,22 +78,23 @@ def test_contact_is_the_brute_force_distance(clip: StudioClip) -> None:
     cloud = np.concatenate([v, *(np.einsum("fkc,k->fc", corners, w) for w in weights)])
     for frame in seen[::5]:
         tips = transform(
-            invert(clip.truth["object_pose.npy"][frame, 0].astype(float)), clip.hands[0].joints[frame, list(FINGERTIPS)]
+            invert(clip.truth["object_pose.npy.gz"][frame, 0].astype(float)),
+            clip.hands[0].joints[frame, list(FINGERTIPS)],
         )
         brute = min(np.linalg.norm(cloud - tip, axis=-1).min() for tip in tips)
-        assert clip.truth["contact.npy"][frame, side, 0] == pytest.approx(brute, abs=0.001)
-    assert np.isnan(clip.truth["contact.npy"][:, 1 - side]).all()
-    assert np.isnan(clip.truth["contact.npy"][:, side, 1:]).all()
+        assert clip.truth["contact.npy.gz"][frame, side, 0] == pytest.approx(brute, abs=0.001)
+    assert np.isnan(clip.truth["contact.npy.gz"][:, 1 - side]).all()
+    assert np.isnan(clip.truth["contact.npy.gz"][:, side, 1:]).all()
 
 
 def test_the_hand_closes_on_the_object_and_does_not_go_through_it(clip: StudioClip) -> None:
     side, held = side_of(clip), held_of(clip)
-    assert (clip.truth["contact.npy"][held, side, 0] < 0.003).all()
+    assert (clip.truth["contact.npy.gz"][held, side, 0] < 0.003).all()
     object_scene = scene_of(clip.props[0].vertices, clip.props[0].faces)
     import open3d as o3d
 
     for frame in range(len(clip.time)):
-        T_object_camera = invert(clip.truth["object_pose.npy"][frame, 0].astype(float))
+        T_object_camera = invert(clip.truth["object_pose.npy.gz"][frame, 0].astype(float))
         skin = transform(T_object_camera, clip.hands[0].vertices(frame)).astype(np.float32)
         deepest = -object_scene.compute_signed_distance(o3d.core.Tensor(skin)).numpy().min()
         assert deepest < 0.006, frame
@@ -106,7 +107,7 @@ def test_the_hand_closes_on_the_object_and_does_not_go_through_it(clip: StudioCl
 
 def test_the_object_is_rigid_in_the_hand_while_held_and_still_otherwise(clip: StudioClip) -> None:
     held = held_of(clip)
-    pose = clip.truth["object_pose.npy"][:, 0].astype(float)
+    pose = clip.truth["object_pose.npy.gz"][:, 0].astype(float)
     in_hand = invert(wrist_frame(clip.hands[0].joints, left=clip.hands[0].left)) @ pose
     assert np.abs(in_hand[held] - in_hand[held][0]).max() < 1e-5
     first, last = np.flatnonzero(held)[[0, -1]]
@@ -144,7 +145,7 @@ def test_depth_agrees_with_the_meshes(clip: StudioClip) -> None:
     for code, vertices, faces in (
         (
             1,
-            transform(clip.truth["object_pose.npy"][frame, 0].astype(float), clip.props[0].vertices),
+            transform(clip.truth["object_pose.npy.gz"][frame, 0].astype(float), clip.props[0].vertices),
             clip.props[0].faces,
         ),
         (9 if clip.hands[0].left else 10, clip.hands[0].vertices(frame), clip.hands[0].faces),
@@ -180,7 +181,7 @@ def test_left_is_the_mirror_image_of_right(right_mug: StudioClip, left_mug: Stud
     assert np.allclose(left_mug.hands[0].joints, right_mug.hands[0].joints * [-1, 1, 1])
     uv_left, uv_right = (project(K_of(c), c.hands[0].joints) for c in (left_mug, right_mug))
     assert np.allclose(uv_left[..., 0], 319 - uv_right[..., 0])
-    right_handed = np.linalg.det(left_mug.truth["object_pose.npy"][:, 0, :3, :3])
+    right_handed = np.linalg.det(left_mug.truth["object_pose.npy.gz"][:, 0, :3, :3])
     assert np.allclose(right_handed, 1.0, atol=1e-5)
 
 

@@ -32,7 +32,7 @@ def test_writing_again_changes_nothing(tmp_path: Path, right_mug: StudioClip) ->
 
 def test_an_incomplete_clip_is_an_error(tmp_path: Path, right_mug: StudioClip) -> None:
     write_clip(tmp_path / "clip", right_mug)
-    (tmp_path / "clip" / "contact.npy").unlink()
+    (tmp_path / "clip" / "contact.npy.gz").unlink()
     with pytest.raises(SourceError, match="rendered again"):
         read_clip(tmp_path / "clip")
 

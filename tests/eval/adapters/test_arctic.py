@@ -57,7 +57,7 @@ def test_members(mixer):
     assert set(state) == {ObjectState.STATIC, ObjectState.MOVING}
     assert (state[:30] == ObjectState.STATIC).all()
     assert (state[-30:] == ObjectState.STATIC).all()
-    assert np.isnan(members["contact.npy"]).all()
+    assert np.isnan(members["contact.npy.gz"]).all()
     # While the file marks contact, the hands are nearer to the object than while it does not.
     tips = mixer.trajectory.joints[:, :, 4::4] - mixer.trajectory.T_camera_object[:, :, None, :3, 3]
     near = np.linalg.norm(tips, axis=-1).min(-1)

@@ -99,7 +99,7 @@ def test_instants_and_masks(recording):
 
 def test_members(recording):
     members = trajectory_members(recording.trajectory, only_meshed=True)
-    assert np.isfinite(members["contact.npy"][..., :4]).all()
+    assert np.isfinite(members["contact.npy.gz"][..., :4]).all()
     assert (members["object_state.npy"][:, :4] == ObjectState.STATIC).all()
     everything = trajectory_members(recording.trajectory)
     pot = recording.trajectory.labels.index("coffee pot")
@@ -112,7 +112,7 @@ def test_members(recording):
     T = recording.trajectory.T_camera_object[3, recording.trajectory.labels.index("keyboard")]
     tips = transform(invert(T), recording.trajectory.joints[3, 0, 4::4])
     nearest_vertex = np.linalg.norm(tips[:, None] - vertices, axis=-1).min()
-    assert members["contact.npy"][3, 0, slot] <= nearest_vertex + 1e-6
+    assert members["contact.npy.gz"][3, 0, slot] <= nearest_vertex + 1e-6
 
 
 def test_masked_frames_are_absent(shared_data, tmp_path):

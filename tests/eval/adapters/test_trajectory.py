@@ -34,12 +34,12 @@ def test_members_by_hand():
     assert members["time.npy"][0] == 0.0
     assert members["hand_source.npy"].tolist() == [[0, 1]] * 10
     # The tip is 70 mm in front of the box's centre, the face 50 mm.
-    np.testing.assert_allclose(members["contact.npy"][:, 1, 0], 0.02, atol=1e-6)
-    assert np.isnan(members["contact.npy"][:, 0]).all()
+    np.testing.assert_allclose(members["contact.npy.gz"][:, 1, 0], 0.02, atol=1e-6)
+    assert np.isnan(members["contact.npy.gz"][:, 0]).all()
     state = members["object_state.npy"][:, 0]
     assert state[:4].tolist() == [ObjectState.STATIC] * 4
     assert state[5:].tolist() == [ObjectState.MOVING] * 5
-    assert np.isnan(members["hand_joints_2d.npy"]).all()
+    assert np.isnan(members["hand_joints_2d.npy.gz"]).all()
 
 
 def test_nothing_is_called_grasped():
@@ -49,11 +49,11 @@ def test_nothing_is_called_grasped():
 def test_objects_without_a_mesh():
     two = recording(2, (None, MESH))
     members = trajectory_members(two)
-    assert np.isnan(members["contact.npy"][:, 1, 0]).all()
-    assert np.isfinite(members["contact.npy"][:, 1, 1]).all()
+    assert np.isnan(members["contact.npy.gz"][:, 1, 0]).all()
+    assert np.isfinite(members["contact.npy.gz"][:, 1, 1]).all()
     kept = trajectory_members(two, only_meshed=True)
     assert (kept["object_source.npy"][:, 1] == 0).all()
-    np.testing.assert_array_equal(kept["contact.npy"][:, 1, 0], members["contact.npy"][:, 1, 1])
+    np.testing.assert_array_equal(kept["contact.npy.gz"][:, 1, 0], members["contact.npy.gz"][:, 1, 1])
 
 
 def test_members_fit_the_schema():

@@ -44,9 +44,9 @@ def of_many_rates(root: Path) -> Path:
         timed("jittered", 2, at + np.r_[0.0, rng.uniform(-0.01, 0.01, 19)], n_objects=0),
         timed("more_frames", 3, np.arange(30) / 24.0),
     ]
-    train[1]["hand_joints.npy"][5:9] = np.nan
-    train[1]["hand_wrist.npy"][5:9] = np.nan
-    for name in ("hand_joints_2d.npy", "contact.npy"):
+    train[1]["hand_joints.npy.gz"][5:9] = np.nan
+    train[1]["hand_wrist.npy.gz"][5:9] = np.nan
+    for name in ("hand_joints_2d.npy.gz", "contact.npy.gz"):
         train[1][name][5:9] = np.nan
     train[1]["hand_source.npy"][5:9] = train[1]["hand_score.npy"][5:9] = 0
     irregular = timed("irregular", 4, np.cumsum(np.r_[0.0, rng.uniform(0.03, 0.12, 24)]), action="", objects=[])
