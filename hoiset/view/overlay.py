@@ -111,7 +111,9 @@ def _draw_object(
     cv2.rectangle(image, np.round(low).astype(int).tolist(), np.round(high).astype(int).tolist(), colour, 1)
     state = ObjectState(int(sample["object_state.npy"][t, o])).name.lower()
     source = ObjectSource(int(sample["object_source.npy"][t, o])).name.lower()
-    near = np.nanmin(sample["contact.npy.gz"][t, :, o]) if np.isfinite(sample["contact.npy.gz"][t, :, o]).any() else np.inf
+    near = (
+        np.nanmin(sample["contact.npy.gz"][t, :, o]) if np.isfinite(sample["contact.npy.gz"][t, :, o]).any() else np.inf
+    )
     contact = f" {100 * near:.0f} cm" if near < 0.1 else ""
     label = f"{clip['objects'][o]['label']}: {state} ({source}){contact}"
     _text(image, label, (int(low[0]), int(low[1]) - 4 * unit), colour, unit)

@@ -17,10 +17,11 @@ from jaxtyping import UInt8, UInt16
 from hoiset.builder.studio.clip import StudioClip, render_clip
 from hoiset.builder.studio.params import StudioParams
 from hoiset.builder.studio.truth import clip_key
-from hoiset.errors import SourceError
+from hoiset.errors import SchemaError, SourceError
+from hoiset.shards import codec
 from hoiset.shards.schema import DEFAULT_LAYERS, Sample, members
 
-STUDIO_VERSION = "2"
+STUDIO_VERSION = "3"
 _VIDEO = "rgb.mp4"
 _SCENE = "scene.npz"
 _MEMBERS = tuple(m for layer in DEFAULT_LAYERS for m in members(layer))
@@ -89,13 +90,7 @@ def write_clip(folder: Path, clip: StudioClip) -> None:
 
 def _fill(folder: Path, clip: StudioClip) -> None:
     for member in _MEMBERS:
-        value = clip.truth[member.name]
-        if member.is_array:
-            np.save(folder / member.name, value, allow_pickle=False)
-        elif member.name.endswith(".json"):
-            (folder / member.name).write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        else:
-            (folder / member.name).write_bytes(value)
+        (folder / member.name).write_bytes(codec.encode(member, clip.truth[member.name]))
     np.savez_compressed(folder / _SCENE, depth=clip.depth, masks=clip.masks)
     for path in folder.iterdir():
         with path.open("rb") as file:
@@ -111,14 +106,8 @@ def read_clip(folder: Path) -> StoredClip:
     truth: dict[str, Any] = {}
     try:
         for member in _MEMBERS:
-            path = folder / member.name
-            if member.is_array:
-                truth[member.name] = np.load(path, allow_pickle=False)
-            elif member.name.endswith(".json"):
-                truth[member.name] = json.loads(path.read_text(encoding="utf-8"))
-            else:
-                truth[member.name] = path.read_bytes()
+            truth[member.name] = codec.decode(member, (folder / member.name).read_bytes())
         with np.load(folder / _SCENE, allow_pickle=False) as scene:
             return StoredClip(folder / _VIDEO, truth, scene["depth"], scene["masks"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SchemaError) as error:
         raise SourceError(f"{folder} is not a rendered clip: {error}; remove it and it is rendered again") from error
