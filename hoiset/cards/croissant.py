@@ -73,6 +73,7 @@ _TYPES = {"f8": "cr:Float64", "f4": "cr:Float32", "u1": "cr:UInt8"}
 _FORMATS = {
     ".json": "application/json",
     ".npy": "application/octet-stream",
+    ".gz": "application/gzip",
     ".glb": "model/gltf-binary",
     ".mp4": "video/mp4",
     ".mkv": "video/x-matroska",
