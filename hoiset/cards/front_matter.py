@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
@@ -16,7 +18,7 @@ from hoiset.shards.features import config_name, features_yaml
 from hoiset.shards.index import list_versions, read_index
 from hoiset.shards.licences import terms
 from hoiset.shards.manifest import list_manifests, read_manifest
-from hoiset.shards.schema import PARTITIONS, layers
+from hoiset.shards.schema import PARTITIONS, SCHEMA, layers
 
 _HUB_LICENCES = (
     "apache-2.0", "mit", "cc0-1.0", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0",
@@ -146,15 +148,16 @@ def _manifest(root: Path, version: str) -> Mapping[str, Any] | None:
 
 
 def _sizes(index: pa.Table, layer: str, splits: list[str], manifest: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Examples and bytes of a config: of a split the data of its members, of a download its tars."""
+    """Examples and bytes of a config: of a split the data of its members, unpacked, of a download its tars."""
     spans = pc.list_flatten(index["members"]).combine_chunks()
     here = pc.equal(pc.struct_field(spans, "layer"), layer)
-    partition = index["partition"].take(pc.list_parent_indices(index["members"])).filter(here)
-    size = pc.struct_field(spans, "size").filter(here)
+    spans, clip = spans.filter(here), pc.list_parent_indices(index["members"]).combine_chunks().filter(here)
+    partition = index["partition"].take(clip).to_numpy()
+    size = _unpacked(spans, index["n_frames"].take(clip).to_numpy())
     counted: list[dict[str, Any]] = [
         {
             "name": split,
-            "num_bytes": int(pc.sum(size.filter(pc.equal(partition, split).combine_chunks())).as_py() or 0),
+            "num_bytes": int(size[partition == split].sum()),
             "num_examples": int(pc.sum(pc.equal(index["partition"], split)).as_py()),
         }
         for split in splits
@@ -163,8 +166,19 @@ def _sizes(index: pa.Table, layer: str, splits: list[str], manifest: Mapping[str
     return {
         "splits": counted,
         **({"download_size": sum(tars)} if tars else {}),
-        "dataset_size": int(pc.sum(size).as_py() or 0),
+        "dataset_size": int(size.sum()),
     }
+
+
+def _unpacked(spans: pa.StructArray, n_frames: np.ndarray) -> np.ndarray:
+    """(N,) bytes of members as readers hold them: packed arrays as long as their frames make them."""
+    size = pc.struct_field(spans, "size").to_numpy()
+    member = pc.struct_field(spans, "member").to_numpy(zero_copy_only=False)
+    for m in SCHEMA:
+        if m.name.endswith(".gz") and m.dtype is not None and m.shape is not None:
+            values = math.prod(int(n) for n in m.shape if n != "T")
+            size = np.where(member == m.name, n_frames * values * np.dtype(m.dtype).itemsize, size)
+    return size
 
 
 def _size(n_rows: int) -> str:

@@ -51,7 +51,7 @@ def test_every_shard_is_named_with_its_digest(pristine: Path) -> None:
     assert listed.items() <= named.items()
     assert {"index/v2.parquet", "manifest/v2.json"} == set(named) - set(listed)
     shapes = {f["@id"]: f.get("arrayShape") for r in data["recordSet"] for f in r["field"]}
-    assert shapes["v2-hand_joints-npy/content"] == "-1,2,21,3"
+    assert shapes["v2-hand_joints-npy-gz/content"] == "-1,2,21,3"
     assert len(data["recordSet"]) == 1 + len(members("core")) + len(members("video"))
 
 
