@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +14,9 @@ from hoiset.errors import DatasetError
 from hoiset.shards.features import features_yaml, schema_table
 from hoiset.shards.index import read_index
 from hoiset.shards.manifest import data_digest, read_manifest
+from hoiset.shards.reader import ShardReader, read_sample
 from hoiset.shards.removed import Removed, write_removed
+from hoiset.shards.schema import members
 from hoiset.shards.verify import verify_dataset
 from hoiset.shards.writer import UnitWriter
 from tests.factories import make_dataset, make_recipe, make_sample
