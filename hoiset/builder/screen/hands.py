@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from hoiset.builder.reconstruct.backends.base import HandDetector
 from hoiset.builder.records import HandDetections
+from hoiset.builder.screen.moving import moving_square
 from hoiset.builder.screen.params import ScreenParams
 
 
@@ -50,24 +51,40 @@ def look_for_hands(
     """Detect hands in sampled frames: now and then first, and all along only around the times that show one.
 
     The first look is so close that no hand that stays for ``min_hand_s`` falls between. Frames that are not looked at
-    have no detections: most footage shows no hands, and looking is what costs.
+    have no detections: most footage shows no hands, and looking is what costs. Frames that show none as a whole are
+    looked at again around what moves in them, where a palm is larger.
     """
     stride = max(1, int(params.hand_look_s * params.sample_fps + 1e-6))
     first = np.arange(0, len(rgb), stride)
-    found = detector.detect(rgb[::stride], video=False)
-    hits = time[first[(found.score >= params.min_hand_score).any(axis=1)]]
+    parts = _look(detector, rgb, first, params)
+    hits = np.concatenate([time[at[_seen(found, params)]] for at, found in parts])
     near = (np.abs(time[:, None] - hits) <= params.max_hand_gap_s).any(axis=1)
     near[first] = False
-    parts = [(first, found)]
     if near.any():
-        parts.append(
-            (np.flatnonzero(near), detector.detect([rgb[i] for i in np.flatnonzero(near).tolist()], video=False))
-        )
+        parts += _look(detector, rgb, np.flatnonzero(near), params)
     return _at(parts, len(rgb))
 
 
+def _seen(found: HandDetections, params: ScreenParams) -> Bool[np.ndarray, "T"]:
+    return np.asarray((found.score >= params.min_hand_score).any(axis=1))
+
+
+def _look(
+    detector: HandDetector, rgb: Sequence[UInt8[np.ndarray, "H W 3"]], at: Int[np.ndarray, "K"], params: ScreenParams
+) -> list[tuple[Int[np.ndarray, "K"], HandDetections]]:
+    """Detections in some frames; then, in those without any, around what moves."""
+    whole = detector.detect([rgb[i] for i in at.tolist()], video=False)
+    parts = [(at, whole)]
+    squares = {i: s for i in at[~_seen(whole, params)].tolist() if (s := moving_square(rgb, i)) is not None}
+    if squares:
+        close = detector.detect([square.view(rgb[i]) for i, square in squares.items()], video=False)
+        placed = [s.to_picture(px) for s, px in zip(squares.values(), close.landmarks_px, strict=True)]
+        parts.append((np.array(list(squares)), replace(close, landmarks_px=np.stack(placed))))
+    return parts
+
+
 def _at(parts: Sequence[tuple[Int[np.ndarray, "K"], HandDetections]], n: int) -> HandDetections:
-    """Detections of some of n frames, with empty slots for the others."""
+    """Detections of some of n frames, with empty slots for the others; of a frame that is there twice, the later."""
     slots = max(found.score.shape[1] for _, found in parts)
     landmarks, world = np.full((n, slots, 21, 2), np.nan), np.full((n, slots, 21, 3), np.nan)
     right, score = np.full((n, slots), 0.5), np.zeros((n, slots))

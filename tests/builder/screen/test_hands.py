@@ -139,3 +139,49 @@ def test_the_least_visit_of_a_hand_is_seen_whole_wherever_it_falls(start: int) -
     found = look_for_hands(detector, _frames(bright), np.arange(100) / 5, PARAMS)
     assert (found.score[:, 0] > 0).tolist() == bright.tolist()
     assert detector.seen < 60
+
+
+class _Near:
+    """Sees a hand only where the picture is a view of some part of it, at the view's (80, 160)."""
+
+    name, version = "near", "1"
+
+    def __init__(self) -> None:
+        self.whole = self.close = 0
+
+    def detect(self, rgb: Iterable[np.ndarray], *, video: bool) -> HandDetections:
+        images = list(rgb)
+        close = np.array([image.shape[0] == image.shape[1] for image in images])
+        self.whole, self.close = self.whole + int((~close).sum()), self.close + int(close.sum())
+        joints = np.where(close[:, None, None, None], np.broadcast_to([80.0, 160.0], (1, 1, 21, 2)), np.nan)
+        n = len(images)
+        return HandDetections(joints, np.zeros((n, 1, 21, 3)), np.full((n, 1), 0.5), 0.9 * close[:, None])
+
+
+def _walking(n: int) -> list[np.ndarray]:
+    """A bright square that walks along a wall of 640x360 px, 12 px a frame."""
+    out = np.full((n, 360, 640, 3), 60, np.uint8)
+    for i in range(n):
+        out[i, 160:200, 100 + 12 * i : 140 + 12 * i] = 200
+    return list(out)
+
+
+def test_a_hand_that_is_too_small_in_the_whole_is_seen_close_by() -> None:
+    rgb = _walking(20)
+    found = look_for_hands(_Near(), rgb, np.arange(20) / 5, PARAMS)
+    assert (found.score[:, 0] > 0).all()
+    for i in range(1, 19):  # the square around what moves begins a quarter of its side left of the hand
+        x, y = found.landmarks_px[i, 0, 0]
+        assert abs(x - (120 + 12 * i - 0.25 * 0.4 * 360)) < 8
+        assert abs(y - 180) < 8
+
+
+def test_close_looks_are_for_frames_that_show_no_hand_and_something_that_moves() -> None:
+    still = _Near()
+    look_for_hands(still, _walking(1) * 20, np.arange(20) / 5, PARAMS)
+    assert still.close == 0
+    counting = _Counting()
+    bright = np.zeros(20, bool)
+    bright[::2] = True
+    look_for_hands(counting, _frames(bright), np.arange(20) / 5, PARAMS)
+    assert counting.seen == 20 + 10
