@@ -49,9 +49,9 @@ def loss_of(policy: Policy, batch: dict[str, Tensor]) -> Tensor:
     return (error.square().mean(-1) * real).sum() / real.sum().clamp(min=1)
 
 
-def main(dataset: str, epochs: int = 20, workers: int = 0) -> list[float]:
+def main(dataset: str, epochs: int = 20, workers: int = 0, where: str = 'grasp = "right"') -> list[float]:
     torch.manual_seed(0)
-    clips = hoiset.load_dataset(dataset, "v2", split="train", grasp="right")
+    clips = hoiset.load_dataset(dataset, "v2", split="train", where=where)
     windows = WindowDataset(clips, {**{key: OBSERVED_S for key in OBSERVATIONS}, ACTION: ACTED_S}, rate_hz=10)
     normaliser = Normaliser(compute_statistics(windows))
     loader = DataLoader(
@@ -86,5 +86,6 @@ if __name__ == "__main__":
     parser.add_argument("dataset")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--where", default='grasp = "right"', help="which clips to learn from")
     options = parser.parse_args()
-    main(options.dataset, options.epochs, options.workers)
+    main(options.dataset, options.epochs, options.workers, options.where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,14 @@ def test_datasets_and_webdataset_read_it(built: tuple[Path, Any], tmp_path: Path
         samples = list(webdataset.WebDataset(shards, shardshuffle=False))
         assert sorted(s["__key__"] for s in samples) == sorted(row["__key__"] for row in rows)
     assert total == 3
+
+
+def test_a_policy_learns_from_it(built: tuple[Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="needs hoiset[torch]")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    train = runpy.run_path(str(Path(__file__).parents[1] / "examples/02_windows_and_training.py"))["main"]
+    losses = train(str(built[0]), epochs=40, where='verb in ("push", "pivot") and hand_valid_ratio > 0.3')
+    assert losses[-1] < 0.5 * losses[0]
 
 
 @pytest.mark.slow
