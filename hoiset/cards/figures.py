@@ -219,7 +219,7 @@ def _skeleton(axis: Any, clip: dict[str, Any], joints_2d: np.ndarray) -> None:
     for spine in axis.spines.values():
         spine.set_visible(True)
         spine.set_color(EDGE)
-    _title(axis, " ".join(_ascii(w) for w in (clip["verb"] or "", *clip["nouns"][:2])).strip()[:34])
+    _title(axis, " ".join(_ascii(w) for w in (clip["verb"] or "", *dict.fromkeys(clip["nouns"][:2]))).strip()[:34])
     for hand, colour in enumerate(COLOURS):
         seen = np.flatnonzero(np.isfinite(joints_2d[:, hand]).all((1, 2)))
         if not len(seen):

@@ -126,7 +126,7 @@ def _tile(row: Mapping[str, Any], sample: dict[str, Any]) -> UInt8[np.ndarray, "
     tile = _blank()
     x, y = (TILE[0] - width) // 2, (TILE[1] - height) // 2
     tile[y : y + height, x : x + width] = small
-    words = " ".join(filter(None, [row["verb"], ", ".join(x for x in row["labels"] if x)])) or row["key"]
+    words = " ".join(filter(None, [row["verb"], ", ".join(x for x in dict.fromkeys(row["labels"]) if x)])) or row["key"]
     printable = "".join(c if c.isascii() and c.isprintable() else "?" for c in words)
     most = 36
     printable = printable if len(printable) <= most else printable[: most - 3] + "..."
