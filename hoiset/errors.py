@@ -18,6 +18,10 @@ class SourceError(HoisetError):
     """A source cannot be listed: no such directory, unreadable annotations, contradictory rows."""
 
 
+class RobotError(HoisetError):
+    """A robot is unknown, its file is malformed, or joint positions do not fit it."""
+
+
 class VideoError(HoisetError):
     """A video cannot be probed or decoded."""
 
