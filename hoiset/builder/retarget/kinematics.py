@@ -1,8 +1,8 @@
 """Forward kinematics and Jacobians of a whole robot or of one chain, for any batch of joint positions.
 
-Written here rather than taken from pytorch-kinematics, which is no faster on such chains, would bring a dozen packages and
-a private module of mujoco's, and has no numpy face: the same code takes numpy arrays and torch tensors, keeps their type,
-precision and device, and is differentiable in torch. ``tests`` holds it against mujoco.
+Written here rather than taken from pytorch-kinematics, which is no faster on such chains, needs packages and a private
+module of mujoco's that serve nothing else here, and has no numpy face. The same code takes numpy arrays and torch
+tensors, keeps their type, precision and device, and is differentiable in torch; the tests hold it against mujoco.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from hoiset.builder.retarget.robot import Arm, Finger, Joint, Pose, Robot
 from hoiset.errors import RobotError
@@ -94,7 +93,9 @@ class Kinematics:
 
     def _on(self, q: Any) -> _Constants:
         if not hasattr(q, "dtype") or not hasattr(q, "shape") or not _xp(q).is_floating(q):
-            raise RobotError(f"{self.robot.name}: found positions {type(q).__name__}, expected an array or tensor of floats")
+            raise RobotError(
+                f"{self.robot.name}: found positions {type(q).__name__}, expected an array or tensor of floats"
+            )
         if not len(q.shape) or q.shape[-1] != len(self.dofs):
             raise RobotError(
                 f"{self.robot.name}: found positions of shape {tuple(q.shape)}, expected (..., {len(self.dofs)})"
@@ -116,9 +117,13 @@ class Kinematics:
         R: list[Any] = [xp.broadcast_to(c.eye, (*batch, 3, 3))]
         p: list[Any] = [xp.broadcast_to(c.zero, (*batch, 3, 1))]
         for index, (parent, moving) in enumerate(self._steps):
-            turn, shift = (c.fixed_R[index], c.fixed_xyz[index]) if moving is None else (
-                turns[..., moving, :, :],
-                shifts[..., moving, :, :],
+            turn, shift = (
+                (c.fixed_R[index], c.fixed_xyz[index])
+                if moving is None
+                else (
+                    turns[..., moving, :, :],
+                    shifts[..., moving, :, :],
+                )
             )
             R.append(R[parent] @ turn)
             p.append(R[parent] @ shift + p[parent])
@@ -186,12 +191,12 @@ class _Constants:
         for joint in moving:
             if joint.mimic is not None and joint.mimic.joint not in names:
                 raise RobotError(
-                    f"{of.robot.name}: found {joint.name!r} in a chain without {joint.mimic.joint!r}, which it follows; "
-                    "begin the chain at a link that carries both"
+                    f"{of.robot.name}: found {joint.name!r} in a chain without {joint.mimic.joint!r}, which it "
+                    "follows; begin the chain at a link that carries both"
                 )
         poses = np.array([joint.origin.matrix for joint in moving]).reshape(-1, 4, 4)
         axis = np.array([joint.axis for joint in moving]).reshape(-1, 3)
-        turns = np.array([joint.kind == "revolute" for joint in moving]).reshape(-1, 1, 1)
+        turns = np.array([joint.kind == "revolute" for joint in moving], bool).reshape(-1, 1, 1)
         K = np.cross(axis[:, None], np.eye(3)[None]).swapaxes(-1, -2) * turns
         R = poses[:, :3, :3]
         fixed = [joint.origin.matrix for joint in of._joints]

@@ -5,6 +5,7 @@ Masses follow from the shapes at the density of water, for they are made for con
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,7 +47,9 @@ def add_robot(spec: Any, robot: Robot, *, prefix: str = "", root: Pose | None = 
     """
     mujoco = import_mujoco()
     if spec.body(prefix + robot.root) is not None:
-        raise RobotError(f"found a body {prefix + robot.root!r} in the scene already, expected another prefix than {prefix!r}")
+        raise RobotError(
+            f"found a body {prefix + robot.root!r} in the scene already, expected another prefix than {prefix!r}"
+        )
     root = root or Pose()
     shaped = {shape.link for shape in robot.shapes}
     bodies = {robot.root: spec.worldbody.add_body(name=prefix + robot.root, pos=root.xyz, quat=root.quat)}
@@ -55,8 +58,9 @@ def add_robot(spec: Any, robot: Robot, *, prefix: str = "", root: Pose | None = 
         bodies[joint.child] = body
         if joint.child not in shaped:
             body.explicitinertial, body.mass, body.inertia = True, BARE_MASS_KG, [BARE_INERTIA] * 3
+            body.ipos, body.iquat = [0.0] * 3, [1.0, 0.0, 0.0, 0.0]
         if joint.kind != "fixed":
-            _add_joint(mujoco, body, joint, prefix)
+            _add_joint(mujoco, body, joint, prefix, degrees=bool(spec.compiler.degree))
     kinds = {
         "box": mujoco.mjtGeom.mjGEOM_BOX,
         "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
@@ -74,7 +78,9 @@ def add_robot(spec: Any, robot: Robot, *, prefix: str = "", root: Pose | None = 
             conaffinity=int(shape.collides),
         )
     for arm in robot.arms:
-        bodies[arm.link].add_site(name=f"{prefix}{arm.name}_wrist", pos=arm.tool.xyz, quat=arm.tool.quat, size=[0.005] * 3)
+        bodies[arm.link].add_site(
+            name=f"{prefix}{arm.name}_wrist", pos=arm.tool.xyz, quat=arm.tool.quat, size=[0.005] * 3
+        )
     for first, second in (*_adjacent(robot), *robot.exclude):
         spec.add_exclude(bodyname1=prefix + first, bodyname2=prefix + second)
     for joint in robot.moving:
@@ -92,6 +98,7 @@ def build_spec(robot: Robot, *, prefix: str = "", root: Pose | None = None) -> A
     """A ``mujoco.MjSpec`` with this robot alone; see :func:`add_robot`."""
     spec = import_mujoco().MjSpec()
     spec.modelname = robot.name
+    spec.compiler.degree = False
     add_robot(spec, robot, prefix=prefix, root=root)
     return spec
 
@@ -137,11 +144,12 @@ def _adjacent(robot: Robot) -> list[tuple[str, str]]:
     ]
 
 
-def _add_joint(mujoco: Any, body: Any, joint: Joint, prefix: str) -> None:
+def _add_joint(mujoco: Any, body: Any, joint: Joint, prefix: str, *, degrees: bool) -> None:
+    unit = math.degrees(1.0) if degrees and joint.kind == "revolute" else 1.0
     body.add_joint(
         name=prefix + joint.name,
         type=mujoco.mjtJoint.mjJNT_HINGE if joint.kind == "revolute" else mujoco.mjtJoint.mjJNT_SLIDE,
         axis=joint.axis,
-        range=[joint.lower, joint.upper],
+        range=[joint.lower * unit, joint.upper * unit],
         limited=mujoco.mjtLimited.mjLIMITED_TRUE,
     )

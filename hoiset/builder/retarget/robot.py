@@ -1,8 +1,8 @@
 """What a robot is: links, joints, arms, fingers, a home pose and simple shapes.
 
-**Convention:** a joint's frame stands at ``xyz``, ``quat`` in its parent link; at position 0 the child link's frame is the
-joint's frame. A revolute joint turns the child about ``axis``, a prismatic joint shifts it along ``axis``, both given in the
-joint's frame. Metres, radians, quaternions wxyz.
+**Convention:** a joint's frame stands at ``origin`` in its parent link; at position 0 the child link's frame is the
+joint's frame. A revolute joint turns the child about ``axis``, a prismatic joint shifts it along ``axis``, both given
+in the joint's frame. Metres, radians, quaternions wxyz.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ class Arm:
         side: The hand that it follows.
         base: Link that the chain begins at; joints between the root and it are not the arm's.
         link: Last link of the chain.
-        tool: ``T_link_wrist``: origin where a wrist would be (for a gripper 0.10 m behind its grasp point), y towards the
-            fingertips, z out of the palm (for a gripper: along the way that its jaws close), x = y cross z.
+        tool: ``T_link_wrist``: origin where a wrist would be (for a gripper 0.10 m behind its grasp point), y towards
+            the fingertips, z out of the palm (for a gripper: along the way that its jaws close), x = y cross z.
     """
 
     name: str
@@ -225,7 +225,9 @@ class Robot:
         at = link
         while at != base:
             if at not in self.joint_of:
-                raise RobotError(f"{self.name}: found no way from {base!r} outwards to {link!r}; see the joints' parents")
+                raise RobotError(
+                    f"{self.name}: found no way from {base!r} outwards to {link!r}; see the joints' parents"
+                )
             joints.append(self.joint_of[at])
             at = joints[-1].parent
         return tuple(reversed(joints))
@@ -299,14 +301,16 @@ def _check_tree(robot: Robot) -> None:
             raise RobotError(f"{where}: found twice, expected names of joints to differ")
         if joint.parent not in links:
             raise RobotError(
-                f"{where}: found parent {joint.parent!r}, expected the root {robot.root!r} or the child of an earlier joint"
+                f"{where}: found parent {joint.parent!r}, expected the root {robot.root!r} or an earlier joint's child"
             )
         if joint.child in links:
             raise RobotError(f"{where}: found child {joint.child!r} again, expected one joint to carry a link")
         if joint.kind != "fixed":
             _check_motion(where, joint)
         if joint.mimic is not None and joint.mimic.joint not in own:
-            raise RobotError(f"{where}: found that it follows {joint.mimic.joint!r}, expected a joint that moves by itself")
+            raise RobotError(
+                f"{where}: found that it follows {joint.mimic.joint!r}, expected a joint that moves by itself"
+            )
         links.add(joint.child)
         names.add(joint.name)
     for what, vector in (("up", robot.up), ("forward", robot.forward)):
@@ -343,7 +347,8 @@ def _check_chains(robot: Robot) -> None:
         raise RobotError(f"{robot.name}: found two arms of one name, expected their names to differ")
     if len({(finger.side, finger.name) for finger in robot.fingers}) < len(robot.fingers):
         raise RobotError(f"{robot.name}: found a finger twice on one hand, expected each once")
-    for chain in (*robot.arms, *robot.fingers):
+    chains: tuple[Arm | Finger, ...] = (*robot.arms, *robot.fingers)
+    for chain in chains:
         for link in (chain.base, chain.link):
             if link not in robot.links:
                 raise RobotError(f"{robot.name}: found link {link!r} of {chain.name!r}, expected one of its links")

@@ -1,7 +1,7 @@
 """The file of a robot: TOML, checked field by field.
 
-A frame is ``xyz`` (m) with ``rpy`` (URDF: Rz(yaw) Ry(pitch) Rx(roll), rad) or ``quat`` (wxyz). A capsule or cylinder may be
-given by the two ends of its axis (``ends``) and its ``radius``.
+A frame is ``xyz`` (m) with ``rpy`` (URDF: Rz(yaw) Ry(pitch) Rx(roll), rad) or ``quat`` (wxyz). A capsule or cylinder
+may be given by the two ends of its axis (``ends``) and its ``radius``.
 """
 
 from __future__ import annotations
