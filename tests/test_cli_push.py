@@ -24,10 +24,10 @@ def test_dry_run_then_push_then_nothing_to_do(pristine: Path, hub: WritableHub, 
     code, out, err = run_command(*args, "--dry-run")
     assert (code, err) == (0, "")
     table = dict(line.split("\t", 1) for line in out.splitlines()[1:-1])
-    assert table["data/v2/core/train-00000.tar"] == "new\t61440"
+    assert table["data/v2/core/train-00000.tar"] == "new\t40960"
     n = sum(path.is_file() for path in pristine.rglob("*"))
     assert out.endswith(
-        f"v2 to {REPO} (new, private): {n} new; 0.4 MB to send, new tag v2.0.0; dry run, nothing was sent\n"
+        f"v2 to {REPO} (new, private): {n} new; 0.3 MB to send, new tag v2.0.0; dry run, nothing was sent\n"
     )
     assert len(table) == n
     assert hub.writes == []

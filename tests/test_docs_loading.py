@@ -82,7 +82,7 @@ def test_other_libraries(out: Path) -> None:
 
 
 def test_the_figures_are_those_of_the_code() -> None:
-    assert (GAP_BYTES, BLOCK_BYTES) == (64 << 10, 64 << 10)
+    assert (GAP_BYTES, BLOCK_BYTES) == (64 << 10, 32 << 10)
     assert f"up to {REQUESTS_AT_ONCE}\nrequests" in PAGE
     assert f"up to {Patience().attempts} times" in PAGE
     assert f"`HOISET_CACHE_GB` | {DEFAULT_GB:g} |" in PAGE

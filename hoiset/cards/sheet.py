@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import UInt8
 
-from hoiset.errors import MissingDependency
+from hoiset.errors import MissingDependency, VideoError
 from hoiset.shards.index import read_index
 from hoiset.shards.licences import terms
 from hoiset.shards.reader import ShardReader, read_sample
@@ -110,22 +110,15 @@ def draw_sheet(root: Path, version: str, *, bring: Callable[[str], None] | None 
 
 
 def _tile(row: Mapping[str, Any], sample: dict[str, Any]) -> UInt8[np.ndarray, "h w 3"]:
-    """A frame with hands and meshes, and the clip's words below it."""
+    """A frame with hands and meshes, blank where it cannot be decoded, and the clip's words below it."""
     import cv2
 
-    from hoiset import video
-    from hoiset.view.overlay import draw_overlay
-
-    t = telling_frame(sample)
-    picture = next(islice(video.iter_pictures(bytes(sample[_VIDEO])), t, None))
-    part = {name: v[t : t + 1] if isinstance(v, np.ndarray) else v for name, v in sample.items()}
-    (image,) = draw_overlay(part, picture.rgb()[None], words=False)
-    scale = min(TILE[0] / image.shape[1], TILE[1] / image.shape[0])
-    width, height = (max(1, round(n * scale)) for n in (image.shape[1], image.shape[0]))
-    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    tile = _blank()
-    x, y = (TILE[0] - width) // 2, (TILE[1] - height) // 2
-    tile[y : y + height, x : x + width] = small
+    tile, image = _blank(), _picture(sample)
+    if image is not None:
+        scale = min(TILE[0] / image.shape[1], TILE[1] / image.shape[0])
+        width, height = (max(1, round(n * scale)) for n in (image.shape[1], image.shape[0]))
+        x, y = (TILE[0] - width) // 2, (TILE[1] - height) // 2
+        tile[y : y + height, x : x + width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     words = " ".join(filter(None, [row["verb"], ", ".join(x for x in dict.fromkeys(row["labels"]) if x)])) or row["key"]
     printable = "".join(c if c.isascii() and c.isprintable() else "?" for c in words)
     most = 36
@@ -133,6 +126,22 @@ def _tile(row: Mapping[str, Any], sample: dict[str, Any]) -> UInt8[np.ndarray, "
     at = (10, TILE[1] + CAPTION_PX - 12)
     cv2.putText(tile, printable, at, cv2.FONT_HERSHEY_SIMPLEX, 0.6, _INK, 1, cv2.LINE_AA)
     return tile
+
+
+def _picture(sample: dict[str, Any]) -> UInt8[np.ndarray, "H W 3"] | None:
+    from hoiset import video
+    from hoiset.view.overlay import draw_overlay
+
+    t = telling_frame(sample)
+    try:
+        picture = next(islice(video.iter_pictures(bytes(sample[_VIDEO])), t, None), None)
+    except VideoError:
+        return None
+    if picture is None:
+        return None
+    part = {name: v[t : t + 1] if isinstance(v, np.ndarray) else v for name, v in sample.items()}
+    (image,) = draw_overlay(part, picture.rgb()[None], words=False)
+    return image
 
 
 def _blank() -> UInt8[np.ndarray, "h w 3"]:

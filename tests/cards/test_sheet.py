@@ -4,10 +4,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 from hoiset.cards import finish_version, write_card
-from hoiset.cards.sheet import CAPTION_PX, COLUMNS, TILE, choose, draw_sheet, telling_frame
+from hoiset.cards.sheet import CAPTION_PX, COLUMNS, TILE, _tile, choose, draw_sheet, telling_frame
 from hoiset.shards.index import read_index, write_index
+from hoiset.shards.reader import ShardReader, read_sample
 from hoiset.shards.schema import HandSource, ObjectState
 from hoiset.shards.writer import UnitWriter
 from tests.factories import make_recipe, make_sample
@@ -70,6 +72,17 @@ def test_a_card_of_fewer_layers_keeps_the_sheet_and_its_count(pristine: Path, tm
     text = write_card(root, "v2").read_text()
     assert "(figures/v2-sheet.jpg)" in text
     assert "meshes over 4 clips" in text
+
+
+@pytest.mark.parametrize("keep", [0, 200, 700])
+def test_a_video_that_cannot_be_decoded_leaves_its_tile_blank(pristine: Path, keep: int) -> None:
+    with ShardReader(pristine) as reader:
+        row = read_index(pristine, "v2").to_pylist()[0]
+        sample = read_sample(reader, row["members"])
+    whole, broken = _tile(row, sample), _tile(row, {**sample, "rgb.mp4": sample["rgb.mp4"][:keep]})
+    assert broken.shape == whole.shape
+    assert (broken[: TILE[1]] == broken[0, 0]).all()
+    np.testing.assert_array_equal(broken[TILE[1] :], whole[TILE[1] :])
 
 
 def test_shards_that_are_elsewhere_are_brought(pristine: Path) -> None:

@@ -17,7 +17,7 @@ def test_manifest_lists_every_file_of_the_version(pristine: Path) -> None:
     there = {
         p.relative_to(pristine).as_posix(): p
         for p in pristine.rglob("*")
-        if p.is_file() and p.suffix in (".tar", ".parquet", ".png")
+        if p.is_file() and p.suffix in (".tar", ".parquet", ".png", ".jpg")
     }
     assert {f["path"] for f in manifest["files"]} == set(there)
     for f in manifest["files"]:

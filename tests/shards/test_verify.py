@@ -70,7 +70,7 @@ def test_a_built_dataset_is_whole(pristine: Path) -> None:
     report = verify_dataset(pristine, processes=2)
     assert report.ok
     assert report.problems == ()
-    assert (report.versions, report.n_files, report.n_samples) == (("v2",), 9, 5)
+    assert (report.versions, report.n_files, report.n_samples) == (("v2",), 10, 5)
     assert report.n_frames == 6 + 7 + 8 + 9 + 10
     assert report == verify(pristine)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hoiset.errors import SchemaError
-from hoiset.shards.schema import DEFAULT_LAYERS, members
+from hoiset.shards.schema import DEFAULT_LAYERS, MAX_KEY_LENGTH, members
 from hoiset.shards.writer import EncodedSample, ShardRecord, UnitWriter, write_shard
 from tests.factories import make_sample
 
@@ -117,7 +117,7 @@ def test_write_shard_refuses_a_key_that_is_not_the_clips(tmp_path: Path) -> None
 
 
 def test_the_longest_key_fits(tmp_path: Path) -> None:
-    key = "k" * 80
+    key = "k" * MAX_KEY_LENGTH
     assert write_unit(tmp_path, (key,)).records[0].keys == (key,)
 
 
