@@ -66,10 +66,7 @@ def test_the_package_brings_the_robots_that_it_says() -> None:
 @pytest.mark.parametrize("name", FACTS)
 def test_numbers_are_those_of_the_published_models(name: str, shared_data: Path) -> None:
     file, prefixes = FACTS[name]
-    path = shared_data / "robots" / f"{file}.json"
-    if not path.is_file():
-        pytest.skip(f"facts of the robots are not there: {path.name} is missing")
-    facts = json.loads(path.read_text("utf-8"))
+    facts = json.loads((shared_data / "robots" / f"{file}.json").read_text("utf-8"))
     joints = {joint.name: joint for joint in load_robot(name).joints}
     for prefix in prefixes:
         for fact in facts["joints"]:
