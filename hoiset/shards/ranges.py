@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -13,6 +13,10 @@ from hoiset.errors import DatasetError
 
 MAX_SPAN_BYTES = 1 << 33
 """What USTAR can hold; a larger size in an index is damage."""
+MAX_GAP_BYTES = 1 << 14
+"""What is read from a local file for nothing rather than read twice."""
+MAX_JOINED_BYTES = 1 << 18
+"""A span that is longer is read by itself: taking it out of a longer read would copy it."""
 
 
 class Span(NamedTuple):
@@ -66,7 +70,7 @@ class Ranges(Protocol):
 
 
 class LocalRanges:
-    """Ranges of files in a directory: one ``pread`` each.
+    """Ranges of files in a directory: one ``pread`` for those that lie close together.
 
     Args:
         root: The directory.
@@ -84,7 +88,9 @@ class LocalRanges:
 
     def read(self, spans: Sequence[Span]) -> list[bytes]:
         """See :meth:`Ranges.read`."""
-        return [self._read(span) for span in spans]
+        for span in spans:
+            checked(span)
+        return [data for first, last in _neighbours(spans) for data in self._read(spans[first:last])]
 
     def size(self, name: str) -> int | None:
         """See :meth:`Ranges.size`."""
@@ -106,10 +112,14 @@ class LocalRanges:
             file.close()
         self._files.clear()
 
-    def _read(self, span: Span) -> bytes:
-        checked(span)
-        data = os.pread(self._open(span.name).fileno(), span.size, span.offset)
-        return data if len(data) == span.size else truncated(span, len(data))
+    def _read(self, run: Sequence[Span]) -> list[bytes]:
+        file, start = self._open(run[0].name).fileno(), run[0].offset
+        data = os.pread(file, run[-1].stop - start, start)
+        parts = [data[span.offset - start : span.stop - start] for span in run] if len(run) > 1 else [data]
+        for span, part in zip(run, parts, strict=True):
+            if len(part) != span.size:
+                truncated(span, len(part))
+        return parts
 
     def _open(self, name: str) -> FileIO:
         if self._process != os.getpid():  # a forked child must not share the parent's table of files
@@ -123,6 +133,23 @@ class LocalRanges:
             except OSError as error:
                 raise DatasetError(f"cannot open {path}: {error.strerror}; is its layer downloaded?") from error
         return self._files[name]
+
+
+def _neighbours(spans: Sequence[Span]) -> Iterator[tuple[int, int]]:
+    """Runs of spans (first, behind the last) that ascend in one file with little between them."""
+    first = 0
+    for place in range(1, len(spans) + 1):
+        if place < len(spans):
+            before, span = spans[place - 1], spans[place]
+            gap = span.offset - before.stop
+            if (
+                span.name == before.name
+                and 0 <= gap <= MAX_GAP_BYTES
+                and max(before.size, span.size) <= MAX_JOINED_BYTES
+            ):
+                continue
+        yield first, place
+        first = place
 
 
 def checked(span: Span) -> Span:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import re
 from itertools import pairwise
+from pathlib import Path
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoiset.shards.ranges import coalesce, cut
+from hoiset.errors import DatasetError
+from hoiset.shards.ranges import MAX_GAP_BYTES, MAX_JOINED_BYTES, LocalRanges, Span, coalesce, cut
 
 EXTENT = st.tuples(st.integers(0, 200), st.integers(0, 40)).map(lambda e: (e[0], e[0] + e[1]))
 
@@ -38,3 +43,34 @@ def test_a_cut_is_a_slice(data: st.DataObject, whole: bytes) -> None:
     start = data.draw(st.integers(0, len(whole)))
     stop = data.draw(st.integers(start, len(whole)))
     assert cut(pieces, start, stop) == whole[start:stop]
+
+
+def test_local_reads_give_the_same_whether_joined_or_not(tmp_path: Path) -> None:
+    data = {name: np.random.default_rng(seed).bytes(3 * MAX_JOINED_BYTES) for seed, name in enumerate("ab")}
+    for name, content in data.items():
+        (tmp_path / name).write_bytes(content)
+    spans = [
+        *(Span("a", 100 * i, 60) for i in range(5)),
+        Span("a", 490, 700),
+        Span("a", 0, 10),
+        Span("b", 10, 90),
+        Span("b", 100 + MAX_GAP_BYTES + 1, 5),
+        Span("b", 100 + MAX_GAP_BYTES + 6, 0),
+        Span("b", 2 * MAX_JOINED_BYTES, MAX_JOINED_BYTES),
+        Span("a", 2 * MAX_JOINED_BYTES, MAX_JOINED_BYTES),
+    ]
+    assert LocalRanges(tmp_path).read(spans) == [data[s.name][s.offset : s.stop] for s in spans]
+
+
+@pytest.mark.parametrize(
+    ("spans", "found"),
+    [
+        ([(0, 10), (90, 20)], "found 10 bytes at 90, expected 20"),
+        ([(0, 10), (90, 20), (120, 5)], "found 10 bytes at 90, expected 20"),
+        ([(0, 10), (20, -4), (30, 5)], "found offset 20 and size -4"),
+    ],
+)
+def test_a_joined_read_names_the_span_that_is_wrong(tmp_path: Path, spans: list[tuple[int, int]], found: str) -> None:
+    (tmp_path / "a").write_bytes(bytes(100))
+    with pytest.raises(DatasetError, match=re.escape(found)):
+        LocalRanges(tmp_path).read([Span("a", *span) for span in spans])
