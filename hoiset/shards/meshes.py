@@ -70,7 +70,7 @@ def _is_sound(head: dict[str, Any], mesh: dict[str, Any], binary: bytes) -> bool
 def _values(head: dict[str, Any], index: int, binary: bytes, kind: str, types: dict[int, str]) -> np.ndarray:
     accessor = head["accessors"][index]
     view = head["bufferViews"][accessor["bufferView"]]
-    if accessor["type"] != kind or "byteStride" in view or "sparse" in accessor or view.get("buffer", 0) != 0:
+    if accessor["type"] != kind or "byteStride" in view or "sparse" in accessor or view["buffer"] != 0:
         raise SchemaError("another layout")
     start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
     count = accessor["count"] * _WIDTHS[kind]
