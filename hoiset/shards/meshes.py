@@ -15,8 +15,9 @@ import numpy as np
 from hoiset.errors import SchemaError
 from hoiset.shards.glb import decode_objects
 
-_INDICES = {5121: "u1", 5123: "<u2", 5125: "<u4"}
-_WIDTHS = {"SCALAR": 1, "VEC3": 3}
+_INDICES = {"componentType": 5125, "type": "SCALAR"}
+_VERTICES = {"componentType": 5126, "type": "VEC3", "byteOffset": 0}
+_BYTES = {5125: 4, 5126: 12}
 
 
 def count_objects(glb: bytes) -> int:
@@ -30,15 +31,17 @@ def count_objects(glb: bytes) -> int:
 
 
 def _plain_count(glb: bytes) -> int | None:
-    """The count for a GLB as :func:`hoiset.shards.glb.encode_objects` writes it; ``None`` for any other bytes."""
+    """The count for a GLB as :func:`hoiset.shards.glb.encode_objects` writes it; ``None`` for any other."""
     try:
         head, binary = _chunks(glb)
-        named = [node for node in head.get("nodes", []) if "mesh" in node]
-        names = sorted(node["name"] for node in named)
-        if names != [f"object_{i}" for i in range(len(named))] or len(names) > 9:
-            return None
-        meshes = [head["meshes"][node["mesh"]] for node in named]
-        return len(named) if all(_is_sound(head, mesh, binary) for mesh in meshes) else None
+        n = len(head.get("nodes", []))
+        if not n:
+            return 0 if head == {"asset": {"version": "2.0"}, "scene": 0, "scenes": [{}]} else None
+        return (
+            n
+            if head == _expected(head, n, binary) and all(_is_sound(head, mesh, binary) for mesh in head["meshes"])
+            else None
+        )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error, SchemaError):
         return None
 
@@ -57,23 +60,45 @@ def _chunks(glb: bytes) -> tuple[dict[str, Any], bytes]:
     return head, glb[at + 8 :]
 
 
+def _expected(head: dict[str, Any], n: int, binary: bytes) -> dict[str, Any]:
+    """The head of ``n`` meshes, with what may differ taken from ``head``: counts, bounds, what is shared, extras."""
+    accessors = []
+    for known in head["accessors"]:
+        kind = _INDICES if known["type"] == "SCALAR" else _VERTICES
+        accessors.append({**kind, **{name: known[name] for name in ("bufferView", "count", "max", "min")}})
+    sizes = {each["bufferView"]: each["count"] * _BYTES[each["componentType"]] for each in accessors}
+    views, start = [], 0
+    for place in range(len(sizes)):
+        views.append({"buffer": 0, "byteOffset": start, "byteLength": sizes[place]})
+        start += sizes[place]
+    meshes = []
+    for i in range(n):
+        known = head["meshes"][i]["primitives"][0]
+        at = {"attributes": {"POSITION": known["attributes"]["POSITION"]}, "indices": known["indices"], "mode": 4}
+        meshes.append({**head["meshes"][i], "name": f"object_{i}", "primitives": [at]})
+    return {
+        "asset": {"generator": head["asset"]["generator"], "version": "2.0"},
+        "scene": 0,
+        "scenes": [{"nodes": list(range(n))}],
+        "nodes": [{"name": f"object_{i}", "mesh": i} for i in range(n)],
+        "meshes": meshes,
+        "accessors": accessors,
+        "bufferViews": views,
+        "buffers": [{"byteLength": len(binary)}],
+    }
+
+
 def _is_sound(head: dict[str, Any], mesh: dict[str, Any], binary: bytes) -> bool:
-    if len(mesh["primitives"]) != 1 or mesh["primitives"][0].get("mode", 4) != 4:
-        return False
     primitive = mesh["primitives"][0]
-    vertices = _values(head, primitive["attributes"]["POSITION"], binary, "VEC3", {5126: "<f4"})
-    indices = _values(head, primitive["indices"], binary, "SCALAR", _INDICES)
+    indices = _values(head, primitive["indices"], binary, _INDICES, "<u4")
+    vertices = _values(head, primitive["attributes"]["POSITION"], binary, _VERTICES, "<f4")
     triangles = len(indices) >= 3 and len(indices) % 3 == 0
     return bool(triangles and np.isfinite(vertices).all() and int(indices.max()) * 3 < len(vertices))
 
 
-def _values(head: dict[str, Any], index: int, binary: bytes, kind: str, types: dict[int, str]) -> np.ndarray:
+def _values(head: dict[str, Any], index: int, binary: bytes, kind: dict[str, Any], dtype: str) -> np.ndarray:
     accessor = head["accessors"][index]
+    if index < 0 or accessor["type"] != kind["type"]:
+        raise SchemaError("another layout")
     view = head["bufferViews"][accessor["bufferView"]]
-    if accessor["type"] != kind or "byteStride" in view or "sparse" in accessor or view["buffer"] != 0:
-        raise SchemaError("another layout")
-    start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
-    count = accessor["count"] * _WIDTHS[kind]
-    if start < 0 or count < 0:
-        raise SchemaError("another layout")
-    return np.frombuffer(binary, types[accessor["componentType"]], count, start)
+    return np.frombuffer(binary, dtype, view["byteLength"] // 4, view["byteOffset"])
