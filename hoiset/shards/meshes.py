@@ -17,7 +17,9 @@ from hoiset.shards.glb import decode_objects
 
 _INDICES = {"componentType": 5125, "type": "SCALAR"}
 _VERTICES = {"componentType": 5126, "type": "VEC3", "byteOffset": 0}
-_BYTES = {5125: 4, 5126: 12}
+_COLOURS = {"componentType": 5121, "normalized": True, "type": "VEC4", "byteOffset": 0}
+_KINDS = {kind["type"]: kind for kind in (_INDICES, _VERTICES, _COLOURS)}
+_BYTES = {"SCALAR": 4, "VEC3": 12, "VEC4": 4}
 
 
 def count_objects(glb: bytes) -> int:
@@ -64,9 +66,10 @@ def _expected(head: dict[str, Any], n: int, binary: bytes) -> dict[str, Any]:
     """The head of ``n`` meshes, with what may differ taken from ``head``: counts, bounds, what is shared, extras."""
     accessors = []
     for known in head["accessors"]:
-        kind = _INDICES if known["type"] == "SCALAR" else _VERTICES
-        accessors.append({**kind, **{name: known[name] for name in ("bufferView", "count", "max", "min")}})
-    sizes = {each["bufferView"]: each["count"] * _BYTES[each["componentType"]] for each in accessors}
+        accessors.append(
+            {**_KINDS[known["type"]], **{name: known[name] for name in ("bufferView", "count", "max", "min")}}
+        )
+    sizes = {each["bufferView"]: each["count"] * _BYTES[each["type"]] for each in accessors}
     views, start = [], 0
     for place in range(len(sizes)):
         views.append({"buffer": 0, "byteOffset": start, "byteLength": sizes[place]})
@@ -74,7 +77,8 @@ def _expected(head: dict[str, Any], n: int, binary: bytes) -> dict[str, Any]:
     meshes = []
     for i in range(n):
         known = head["meshes"][i]["primitives"][0]
-        at = {"attributes": {"POSITION": known["attributes"]["POSITION"]}, "indices": known["indices"], "mode": 4}
+        of = {name: known["attributes"][name] for name in ("POSITION", "COLOR_0") if name in known["attributes"]}
+        at = {"attributes": of, "indices": known["indices"], "mode": 4}
         meshes.append({**head["meshes"][i], "name": f"object_{i}", "primitives": [at]})
     return {
         "asset": {"generator": head["asset"]["generator"], "version": "2.0"},
@@ -92,6 +96,9 @@ def _is_sound(head: dict[str, Any], mesh: dict[str, Any], binary: bytes) -> bool
     primitive = mesh["primitives"][0]
     indices = _values(head, primitive["indices"], binary, _INDICES, "<u4")
     vertices = _values(head, primitive["attributes"]["POSITION"], binary, _VERTICES, "<f4")
+    colour = primitive["attributes"].get("COLOR_0")
+    if colour is not None and 3 * len(_values(head, colour, binary, _COLOURS, "<u4")) != len(vertices):
+        raise SchemaError("another layout")
     triangles = len(indices) >= 3 and len(indices) % 3 == 0
     return bool(triangles and np.isfinite(vertices).all() and int(indices.max()) * 3 < len(vertices))
 

@@ -10,12 +10,14 @@ from hoiset.errors import SchemaError
 from hoiset.shards import meshes
 from hoiset.shards.glb import decode_objects, encode_objects
 
-GLB = encode_objects([trimesh.creation.box((0.1, 0.1, 0.1)), trimesh.creation.icosphere(radius=0.1)])
+BOX = trimesh.creation.box((0.1, 0.1, 0.1))
+COLOURED = trimesh.Trimesh(BOX.vertices, BOX.faces, vertex_colors=np.arange(32, dtype=np.uint8).reshape(8, 4))
+GLB = encode_objects([COLOURED, trimesh.creation.icosphere(radius=0.1)])
 
 
 @pytest.mark.parametrize("n", [0, 1, 8])
 def test_our_own_are_counted_without_the_library(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
-    glb = encode_objects([trimesh.creation.box((0.1, 0.1, 0.1))] * n)
+    glb = encode_objects([BOX, COLOURED, *[BOX] * 6][:n])
     monkeypatch.setattr(meshes, "decode_objects", None)
     assert meshes.count_objects(glb) == n
 
