@@ -16,7 +16,7 @@ from hoiset.cards.sources import source_kind
 from hoiset.errors import DatasetError
 from hoiset.shards.features import config_name, features_yaml
 from hoiset.shards.index import list_versions, read_index
-from hoiset.shards.licences import terms
+from hoiset.shards.licences import WORDS_LICENCES, terms
 from hoiset.shards.manifest import list_manifests, read_manifest
 from hoiset.shards.schema import PARTITIONS, SCHEMA, layers
 
@@ -24,13 +24,6 @@ _HUB_LICENCES = (
     "apache-2.0", "mit", "cc0-1.0", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0",
     "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-4.0", "odc-by", "odbl", "pddl",
 )  # fmt: skip
-_ANNOTATIONS = {
-    "action100m": (
-        "fair-noncommercial-research-license",
-        "https://huggingface.co/datasets/facebook/action100m-preview",
-    )
-}
-"""Kind of source -> licence of its annotations, which what is made from them inherits."""
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 _DELIMITER = "---\n"
 
@@ -133,9 +126,9 @@ def licence_entry(index: pa.Table, recipe: Mapping[str, Any]) -> dict[str, str]:
         index: Of the version.
         recipe: Of its manifest.
     """
-    if source_kind(recipe) in _ANNOTATIONS:
-        name, address = _ANNOTATIONS[source_kind(recipe)]
-        return {"license": "other", "license_name": name, "license_link": address}
+    words = WORDS_LICENCES.get(source_kind(recipe))
+    if words is not None:
+        return {"license": words.id}
     found = {terms(x).id or str(x or "").strip() for x in index["licence"].unique().to_pylist()}
     if len(found) == 1 and next(iter(found)) in _HUB_LICENCES:
         return {"license": found.pop()}

@@ -123,19 +123,9 @@ def make_card(repo: str, staged: Staged, there: Path | None) -> tuple[list[Local
 
 
 def _with_licences(card: Card, staged: Staged) -> Card:
-    """The card with the licence that the sources' own asks for, and with what else there is to know of them."""
-    named = next((one for one in staged.obliged if one.identifier), None)
-    front = dict(card.front)
-    if named is not None:
-        before = dict(front)
-        front = {}
-        for name, value in before.items():
-            if name == "license":
-                front["license"] = named.identifier
-            elif not name.startswith("license"):
-                front[name] = value
+    """The card with what the licences of the sources ask for."""
     if not staged.obliged and staged.override is None:
-        return Card(front, card.body)
+        return card
     section = [f"## What the licences ask for\n\n`{notice_path(staged.version)}` has it in full."]
     section += [f"{one.licence}, of {one.what}:\n\n" + "\n".join(f"- {s}" for s in one.asks) for one in staged.obliged]
     if any(file.path.startswith(f"{LICENCES}/") and file.path != notice_path(staged.version) for file in staged.files):
@@ -145,4 +135,4 @@ def _with_licences(card: Card, staged: Staged) -> Card:
             "Footage that no licence known to hoiset permits to pass on is here because of this reason, given by who "
             f"pushed it:\n\n    {staged.override.reason}"
         )
-    return Card(front, card.body.rstrip("\n") + "\n\n" + "\n\n".join(section) + "\n")
+    return Card(card.front, card.body.rstrip("\n") + "\n\n" + "\n\n".join(section) + "\n")

@@ -211,7 +211,7 @@ class Job:
             notes.append(
                 f"the list of removed videos has changed; the repository's versions {names} may still have them"
             )
-        licence = next((one for one in self.staged.obliged if one.identifier), None)
+        licence = next((one for one in self.staged.obliged if one.copy), None)
         if licence is not None and not any(_is_licence_text(file.path) for file in self.staged.files):
             notes.append(
                 f"{licence.licence} asks for a copy of its text: put it into {LICENCES}/ of the dataset and push again"

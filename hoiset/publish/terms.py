@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hoiset.shards.licences import Terms, terms
+from hoiset.shards.licences import WORDS_LICENCES, Terms, terms
 
 PIXELS = ("video", "scene")
 """Layers that show the footage, or are drawn after it frame by frame."""
@@ -48,32 +48,32 @@ class Obligation:
     Attributes:
         what: The work.
         licence: Its licence by name.
-        identifier: The same in the Hub's spelling, which the card then has; ``""`` where it only concerns footage.
         link: Where work and licence are to be found.
         asks: What it asks for, one sentence each.
         layers: Layers that were made of it; empty for all.
+        copy: Whether a copy of the licence has to go along.
     """
 
     what: str
     licence: str
-    identifier: str
     link: str
     asks: tuple[str, ...]
     layers: tuple[str, ...] = ()
+    copy: bool = False
 
 
 WORDS = {
     "action100m": Obligation(
         "the annotations of Action100M, from which the words of the clips were taken",
-        "FAIR Noncommercial Research License",
-        "fair-noncommercial-research-license",
-        "https://huggingface.co/datasets/facebook/action100m-preview",
+        WORDS_LICENCES["action100m"].name,
+        WORDS_LICENCES["action100m"].link,
         (
             "Use is for noncommercial research only.",
             "What is derived from the annotations, this dataset included, is passed on under the same licence.",
             "A copy of the licence goes with every copy of the dataset.",
             "Publications acknowledge Action100M.",
         ),
+        copy=True,
     )
 }
 """Kind of source, as a recipe names it, -> what its annotations ask for."""
@@ -120,7 +120,7 @@ def obligations(recipe: Mapping[str, Any], index: pa.Table, layers: Sequence[str
     counted = pc.value_counts(pc.fill_null(index["licence"], "")).to_pylist() if pixels else []
     asked = ((one["values"], one["counts"], _asks(terms(one["values"]))) for one in counted)
     footage = [
-        Obligation(f"the footage of {n} clips", _line(licence), "", "", asks, pixels)
+        Obligation(f"the footage of {n} clips", _line(licence), "", asks, pixels)
         for licence, n, asks in sorted(asked)
         if asks
     ]

@@ -32,6 +32,30 @@ class Terms:
         return self.redistribute and self.derivatives
 
 
+@dataclass(frozen=True)
+class WordsLicence:
+    """The licence of annotations, which what is made of them inherits.
+
+    Attributes:
+        name: For people.
+        id: In the Hub's spelling.
+        link: Where work and licence are to be found.
+    """
+
+    name: str
+    id: str
+    link: str
+
+
+WORDS_LICENCES = {
+    "action100m": WordsLicence(
+        "FAIR Noncommercial Research License",
+        "fair-noncommercial-research-license",
+        "https://huggingface.co/datasets/facebook/action100m-preview",
+    )
+}
+"""Kind of source, as a recipe names it, -> the licence of its annotations."""
+
 _NOTHING = Terms()
 _FREE = Terms(redistribute=True, derivatives=True)
 _NAMED = Terms(redistribute=True, derivatives=True, attribution=True)
