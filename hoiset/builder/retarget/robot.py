@@ -105,6 +105,8 @@ class Arm:
         link: Last link of the chain.
         tool: ``T_link_wrist``: origin where a wrist would be (for a gripper 0.10 m behind its grasp point), y towards
             the fingertips, z out of the palm (for a gripper: along the way that its jaws close), x = y cross z.
+        axis: Axis of the tool that follows the wrist's beside its position where the arm has too few joints (under
+            six) for a whole pose; the turn about it is then free.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Arm:
     base: str
     link: str
     tool: Pose = field(default_factory=Pose)
+    axis: Literal["x", "y", "z"] = "z"
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ class _Arm(Params):
     base: str
     link: str
     tool: _Frame = Field(default_factory=_Frame)
+    axis: Literal["x", "y", "z"] = "z"
 
 
 class _Finger(Params):
@@ -157,7 +158,7 @@ def read_robot(text: str, where: str) -> Robot:
         title=file.title,
         root=file.root,
         joints=joints,
-        arms=tuple(Arm(arm.name, arm.side, arm.base, arm.link, arm.tool.pose()) for arm in file.arms),
+        arms=tuple(Arm(arm.name, arm.side, arm.base, arm.link, arm.tool.pose(), arm.axis) for arm in file.arms),
         fingers=tuple(Finger(tip.name, tip.side, tip.base, tip.link, tip.tool.pose()) for tip in file.fingers),
         home=tuple(file.home.get(name, 0.0) for name in dofs),
         shapes=tuple(shape.shape() for shape in file.shapes),
