@@ -142,7 +142,7 @@ class Maker:
 def make(path: Path, rows: int) -> None:
     """Write the index as a build would, a row group at a time."""
     maker, part = Maker(), path.with_suffix(".part")
-    with pq.ParquetWriter(part, index_schema(), **index_options()) as writer:
+    with pq.ParquetWriter(part, index_schema(), **index_options(index_schema())) as writer:
         for start in range(0, rows, GROUP_ROWS):
             writer.write_table(maker.table(start, min(GROUP_ROWS, rows - start)), row_group_size=GROUP_ROWS)
     part.replace(path)

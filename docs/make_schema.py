@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hoiset.shards.features import clip_table, schema_table
-from hoiset.shards.schema import SCHEMA_VERSION
+from hoiset.shards.schema import ROBOT_FIELDS, SCHEMA_VERSION
 
 
 def schema_page() -> str:
@@ -22,7 +22,14 @@ little, each from palm to tip. T is the number of frames.
 {schema_table()}
 ## clip.json
 
-{clip_table()}"""
+{clip_table()}
+## robots.json
+
+Which robots a version has is its recipe's choice (`hoiset build --robots`); every clip has all of their members. The
+index has `robots_<robot>_ik_rate`, `_position_m` and `_rotation_rad` of each, which a query calls
+`robots.<robot>.ik_rate` and so on. [Retargeting](retargeting.md) says how they are made.
+
+{clip_table(ROBOT_FIELDS)}"""
 
 
 if __name__ == "__main__":

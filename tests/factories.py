@@ -12,7 +12,7 @@ import trimesh
 from hoiset import geometry
 from hoiset.cards import finish_version
 from hoiset.shards.glb import encode_objects
-from hoiset.shards.schema import HandSource, ObjectSource, ObjectState, empty_arrays
+from hoiset.shards.schema import ROBOT_FIELDS, HandSource, ObjectSource, ObjectState, empty_arrays
 from hoiset.shards.writer import UnitWriter
 from hoiset.video import encode_mp4
 
@@ -158,3 +158,43 @@ def make_dataset(root: Path, n_clips: int = 6, version: str = "v2", clips_per_sh
     backends = [{"name": "none", "version": "0", "weights": hashlib.sha256(b"").hexdigest()}]
     finish_version(root, version, shards=shards, rows=rows, recipe=make_recipe(version), backends=backends)
     return root
+
+
+def make_robots(sample: dict[str, Any], robots: dict[str, int] | None = None) -> dict[str, Any]:
+    """A sound robots layer for a sample: every robot follows the right hand; robot -> number of its joints."""
+    robots = {"arm": 7, "two": 2} if robots is None else robots
+    n_frames, seen = len(sample["time.npy"]), sample["hand_source.npy"] > 0
+    described, out = [], {}
+    for name, dof in sorted(robots.items()):
+        converged = seen.copy()
+        converged[0] = False
+        rate = float(converged[seen].mean())
+        out |= {
+            f"{name}_q.npy.gz": np.linspace(-1, 1, n_frames * dof, dtype=np.float32).reshape(n_frames, dof),
+            f"{name}_root.npy.gz": np.tile(np.eye(4, dtype=np.float32), (n_frames, 1, 1)),
+            f"{name}_source.npy": np.where(converged, 1, np.where(seen, 3, 0)).astype(np.uint8),
+            f"{name}_residual.npy.gz": np.where(seen[..., None], np.full(2, 0.004, np.float32), np.float32(np.nan)),
+        }
+        metrics = dict.fromkeys(ROBOT_FIELDS["robots"][0]["metrics"], 0.004) | {"ik_rate": rate}
+        described.append(
+            {
+                "robot": name,
+                "title": f"The {name}",
+                "model": "a test",
+                "model_digest": "0" * 8,
+                "joints": [f"joint{i}" for i in range(dof)],
+                "lower": [-1.0] * dof,
+                "upper": [1.0] * dof,
+                "velocity": [None] * dof,
+                "failure": None,
+                "root_source": "given",
+                "root_score": None,
+                "gravity_source": "absent",
+                "tolerance": {"position_m": 0.01, "rotation_rad": 0.05},
+                "metrics": metrics,
+                "report": "{}",
+            }
+        )
+    stages = [{"name": "retarget", "version": "1", "backend": "none", "digest": "0" * 8}]
+    versions = [{"package": "numpy", "version": "2"}]
+    return {**sample, **out, "robots.json": {"robots": described, "versions": versions, "stages": stages}}

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from hoiset.cards import words
 from hoiset.cards.fidelity import fidelity_section
-from hoiset.cards.front_matter import front_matter, layer_splits
+from hoiset.cards.front_matter import front_matter, layer_splits, robots_of
 from hoiset.cards.markdown import cell, counted, details, duration, size, table
+from hoiset.cards.robots import robots_section
 from hoiset.cards.sheet import choose
 from hoiset.cards.sources import citation, sources_section
 from hoiset.cards.statistics import Statistics, describe
@@ -21,7 +22,7 @@ from hoiset.shards.features import clip_table, config_name, schema_table
 from hoiset.shards.index import list_versions, read_index
 from hoiset.shards.manifest import figure_path, figure_paths, manifest_path, read_manifest
 from hoiset.shards.removed import REMOVED_FILE, read_removed
-from hoiset.shards.schema import PARTITIONS
+from hoiset.shards.schema import PARTITIONS, ROBOT_FIELDS
 from hoiset.shards.sizes import layer_sizes
 
 
@@ -49,6 +50,7 @@ def write_card(root: Path, version: str) -> Path:
         _loading(version, index),
         _making(root, version, statistics, manifest, pictures),
         _quality(version, statistics, pictures),
+        robots_section(index),
         fidelity_section(root, version, manifest),
         _schema(index, manifest),
         f"## Intended use\n\n{words.USE}\n",
@@ -219,8 +221,10 @@ def _quality(version: str, s: Statistics, pictures: list[str]) -> str:
 
 
 def _schema(index: pa.Table, manifest: Mapping[str, Any]) -> str:
-    text = f"## Schema\n\n{words.CONVENTIONS}\n\n{schema_table()}\n"
+    text = f"## Schema\n\n{words.CONVENTIONS}\n\n{schema_table(robots_of(index))}\n"
     text += details("Fields of <code>clip.json</code>", clip_table())
+    if robots_of(index):
+        text += details("Fields of <code>robots.json</code>", clip_table(ROBOT_FIELDS))
     if not index.num_rows:
         return text
     rows = []

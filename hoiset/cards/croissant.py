@@ -11,13 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from hoiset.cards.front_matter import layer_splits, licence_entry
+from hoiset.cards.front_matter import layer_splits, licence_entry, robots_of
 from hoiset.cards.sources import citation
 from hoiset.cards.statistics import describe
 from hoiset.shards.atomic import write_atomic
 from hoiset.shards.codec import canonical_json
 from hoiset.shards.features import config_name
-from hoiset.shards.index import index_path, index_schema, read_index
+from hoiset.shards.index import index_path, read_index
 from hoiset.shards.manifest import digest, manifest_path, read_manifest
 from hoiset.shards.schema import Member, members
 
@@ -105,7 +105,7 @@ def write_croissant(root: Path, version: str) -> Path:
 
 def _dataset(root: Path, version: str, index: pa.Table, manifest: Mapping[str, Any]) -> dict[str, Any]:
     licence = licence_entry(index, manifest["recipe"])
-    there = tuple(layer_splits(index))
+    there, robots = tuple(layer_splits(index)), robots_of(index)
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -125,9 +125,12 @@ def _dataset(root: Path, version: str, index: pa.Table, manifest: Mapping[str, A
             _object(manifest_path(version), "application/json", digest(root / manifest_path(version))["sha256"]),
             _object(index_path(version), "application/x-parquet", digest(root / index_path(version))["sha256"]),
             *_tars(manifest),
-            *(part for layer in there for part in _sets(version, layer, manifest)),
+            *(part for layer in there for part in _sets(version, layer, manifest, robots)),
         ],
-        "recordSet": [_clips(version), *(_records(version, m) for layer in there for m in members(layer))],
+        "recordSet": [
+            _clips(version, index.schema),
+            *(_records(version, m) for layer in there for m in members(layer, robots)),
+        ],
     }
 
 
@@ -153,7 +156,7 @@ def _tars(manifest: Mapping[str, Any], layer: str | None = None) -> list[dict[st
     ]
 
 
-def _sets(version: str, layer: str, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _sets(version: str, layer: str, manifest: Mapping[str, Any], robots: tuple[str, ...]) -> list[dict[str, Any]]:
     """The shards of a layer, and in them the files of every member."""
     config = config_name(version, layer)
     shards = {
@@ -176,13 +179,13 @@ def _sets(version: str, layer: str, manifest: Mapping[str, Any]) -> list[dict[st
             "encodingFormat": _FORMATS[Path(m.name).suffix],
             "includes": f"*.{m.name}",
         }
-        for m in members(layer)
+        for m in members(layer, robots)
     ]
     return [shards, *inside]
 
 
-def _clips(version: str) -> dict[str, Any]:
-    fields = [_column(version, field) for field in index_schema() if field.name != "members"]
+def _clips(version: str, schema: pa.Schema) -> dict[str, Any]:
+    fields = [_column(version, field) for field in schema if field.name != "members"]
     return {
         "@type": "cr:RecordSet",
         "@id": CLIPS,
@@ -245,5 +248,5 @@ def _records(version: str, member: Member) -> dict[str, Any]:
 def _content_type(member: Member) -> dict[str, Any]:
     if member.dtype is None or member.shape is None:
         return {"dataType": "sc:VideoObject" if member.name.endswith(".mp4") else "sc:Text"}
-    shape = ",".join("-1" if n == "T" else str(n) for n in member.shape)
+    shape = ",".join("-1" if isinstance(n, str) else str(n) for n in member.shape)
     return {"dataType": _TYPES[member.dtype[1:]], "isArray": True, "arrayShape": shape}

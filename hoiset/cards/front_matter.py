@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
+from hoiset.cards.robots import n_joints
 from hoiset.cards.sources import source_kind
 from hoiset.errors import DatasetError
 from hoiset.shards.features import config_name, features_yaml
 from hoiset.shards.index import list_versions, read_index
 from hoiset.shards.licences import WORDS_LICENCES, terms
 from hoiset.shards.manifest import list_manifests, read_manifest
-from hoiset.shards.schema import PARTITIONS, SCHEMA, layers
+from hoiset.shards.schema import PARTITIONS, SCHEMA, layers, robot_members, robots_among
 
 _HUB_LICENCES = (
     "apache-2.0", "mit", "cc0-1.0", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0",
@@ -49,13 +50,14 @@ def front_matter(root: Path, version: str, index: pa.Table, manifest: Mapping[st
         table = index if name == version else read_index(root, name)
         configs = {k: v for k, v in configs.items() if not _belongs(k, name)}
         infos = {k: v for k, v in infos.items() if not _belongs(k, name)}
+        robots = robots_of(table)
         for layer, splits in layer_splits(table).items():
             config = config_name(name, layer)
             files = [{"split": s, "path": f"data/{name}/{layer}/{s}-*.tar"} for s in splits]
             configs[config] = {"config_name": config, "data_files": files}
             infos[config] = {
                 "config_name": config,
-                "features": features_yaml(layer),
+                "features": features_yaml(layer, robots),
                 **_sizes(table, layer, splits, manifests.get(name) or _manifest(root, name)),
             }
     for entry in configs.values():
@@ -82,6 +84,11 @@ def layer_splits(index: pa.Table) -> dict[str, list[str]]:
     there = set(zip(pc.struct_field(spans, "layer").to_pylist(), parents.to_pylist(), strict=True))
     found = {layer: [p for p in PARTITIONS if (layer, p) in there] for layer in layers()}
     return {layer: splits for layer, splits in found.items() if splits}
+
+
+def robots_of(index: pa.Table) -> tuple[str, ...]:
+    """Names of the version's robots; every clip has the same."""
+    return robots_among([span["member"] for span in index["members"][0].as_py()]) if index.num_rows else ()
 
 
 def read_front_matter(path: Path) -> dict[str, Any]:
@@ -146,7 +153,7 @@ def _sizes(index: pa.Table, layer: str, splits: list[str], manifest: Mapping[str
     here = pc.equal(pc.struct_field(spans, "layer"), layer)
     spans, clip = spans.filter(here), pc.list_parent_indices(index["members"]).combine_chunks().filter(here)
     partition = index["partition"].take(clip).to_numpy()
-    size = _unpacked(spans, index["n_frames"].take(clip).to_numpy())
+    size = _unpacked(spans, index["n_frames"].take(clip).to_numpy(), n_joints(index))
     counted: list[dict[str, Any]] = [
         {
             "name": split,
@@ -163,13 +170,20 @@ def _sizes(index: pa.Table, layer: str, splits: list[str], manifest: Mapping[str
     }
 
 
-def _unpacked(spans: pa.StructArray, n_frames: np.ndarray) -> np.ndarray:
-    """(N,) bytes of members as readers hold them: packed arrays as long as their frames make them."""
+def _unpacked(spans: pa.StructArray, n_frames: np.ndarray, robots: Mapping[str, int]) -> np.ndarray:
+    """(N,) bytes of members as readers hold them: packed arrays as long as their frames make them.
+
+    Args:
+        spans: (N,) of the index.
+        n_frames: (N,) of their clips.
+        robots: Robot -> number of its joints.
+    """
     size = pc.struct_field(spans, "size").to_numpy()
     member = pc.struct_field(spans, "member").to_numpy(zero_copy_only=False)
-    for m in SCHEMA:
+    known = [(m, 0) for m in SCHEMA] + [(m, dof) for robot, dof in robots.items() for m in robot_members(robot)]
+    for m, dof in known:
         if m.name.endswith(".gz") and m.dtype is not None and m.shape is not None:
-            values = math.prod(int(n) for n in m.shape if n != "T")
+            values = math.prod(dof if n == "dof" else int(n) for n in m.shape if n != "T")
             size = np.where(member == m.name, n_frames * values * np.dtype(m.dtype).itemsize, size)
     return size
 

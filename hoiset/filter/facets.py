@@ -40,8 +40,9 @@ def facet_names() -> list[str]:
 
 
 def _is_countable(name: str) -> bool:
-    types = [index_schema().field(column).type for column in field_named(name).columns]
-    return not any(pa.types.is_floating(kind) for kind in types)
+    schema = index_schema()  # robots' columns are measured
+    columns = field_named(name).columns
+    return all(c in schema.names and not pa.types.is_floating(schema.field(c).type) for c in columns)
 
 
 def count_by(index: ClipIndex, name: str, query: Query) -> list[Facet]:

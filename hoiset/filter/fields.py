@@ -15,12 +15,14 @@ import pyarrow as pa
 from hoiset.filter.nodes import Compares, Condition, Is, IsNull, Matches
 from hoiset.filter.words import plain_words
 from hoiset.shards.index import index_schema
+from hoiset.shards.robots import COLUMNS, column_of_field
 from hoiset.shards.schema import CLIP_FIELDS, PARTITIONS, ObjectState
 
 GRASPS = ("left", "right", "both", "any", "none")
 STATES = tuple(s.name.lower() for s in ObjectState if s is not ObjectState.ABSENT)
 ORDERINGS = ("<", "<=", ">", ">=")
 EQUALITIES = ("=", "==", "in")
+_OF_ROBOTS = ", ".join(f"robots.<robot>.{column}" for column in COLUMNS)
 
 
 class Kind(Enum):
@@ -93,9 +95,13 @@ def field_named(name: str) -> Field:
     """The field of that name; raises Wrong with those that are near, and all."""
     if name in fields():
         return fields()[name]
+    if (column := column_of_field(name)) is not None:
+        return Field(name, Kind.NUMBER, (column,))
     near = get_close_matches(name.lower(), fields(), 3, 0.6)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise Wrong("field", f"unknown field {name!r}{hint}\nfields: {', '.join(sorted(fields()))}")
+    raise Wrong(
+        "field", f"unknown field {name!r}{hint}\nof robots: {_OF_ROBOTS}\nfields: {', '.join(sorted(fields()))}"
+    )
 
 
 def condition(name: str, operator: str, values: Sequence[Any]) -> Condition:

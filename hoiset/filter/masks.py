@@ -79,9 +79,10 @@ class _Rows(Mapping[str, pa.Array]):
 
 
 def columns_of(node: Node) -> tuple[str, ...]:
-    """Columns of the index that a tree looks at, in the index's order."""
+    """Columns of the index that a tree looks at, in the index's order; those of robots last."""
     used = {column for one in conditions(node) for column in _columns(one)}
-    return tuple(name for name in index_schema().names if name in used)
+    known = index_schema().names
+    return (*(name for name in known if name in used), *sorted(used.difference(known)))
 
 
 def _columns(node: Condition) -> tuple[str, ...]:
@@ -101,7 +102,8 @@ def _cheap_first(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
 
 def _cost(node: Node) -> int:
     """About what it takes to read the columns: numbers, short texts, lists, sentences."""
-    kinds = ((name, index_schema().field(name).type) for name in columns_of(node))
+    schema = index_schema()
+    kinds = ((n, schema.field(n).type if n in schema.names else pa.float64()) for n in columns_of(node))
     return sum(
         8 if name in UNLIKE else 4 if pa.types.is_list(t) else 2 if pa.types.is_string(t) else 1 for name, t in kinds
     )

@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hoiset.errors import DatasetError
+from hoiset.errors import DatasetError, FilterError
 from hoiset.filter.buffers import empty_table, positions
-from hoiset.filter.masks import mask
+from hoiset.filter.masks import columns_of, mask
 from hoiset.filter.pruning import Range, may_match
 from hoiset.filter.query import Query, Where, parse
-from hoiset.shards.index import encoded_columns, index_file, index_schema
+from hoiset.shards.index import encoded_columns, index_file, is_index
+from hoiset.shards.robots import robots_of_columns
 
 MAX_THREADS = 8
 
@@ -51,6 +52,9 @@ class ClipIndex:
 
     Raises:
         DatasetError: Not an index, or one of another version of hoiset.
+
+    Attributes:
+        schema: Of the file.
     """
 
     def __init__(self, path: Path | str, source: Callable[[], RawIOBase] | None = None) -> None:
@@ -60,7 +64,8 @@ class ClipIndex:
             self._metadata = pq.read_metadata(source() if source else path)
         except (pa.ArrowInvalid, OSError) as error:
             raise DatasetError(f"{path} is not a readable index ({error}); build it again") from error
-        if not self._metadata.schema.to_arrow_schema().equals(index_schema()):
+        self.schema: pa.Schema = self._metadata.schema.to_arrow_schema()
+        if not is_index(self.schema):
             raise DatasetError(f"{path}: found other columns than this version of hoiset writes; build it again")
         self._leaves = {self._metadata.schema.column(i).path: i for i in range(self._metadata.num_columns)}
         self._local = threading.local()
@@ -77,7 +82,7 @@ class ClipIndex:
     @property
     def columns(self) -> list[str]:
         """Names of its columns."""
-        return list(index_schema().names)
+        return list(self.schema.names)
 
     @property
     def n_rows(self) -> int:
@@ -97,7 +102,9 @@ class ClipIndex:
 
         Raises:
             DatasetError: The file is damaged.
+            FilterError: The query is about a robot that the version does not have.
         """
+        self._check_robots(query)
         threads = threads or min(os.cpu_count() or 1, MAX_THREADS)
         groups = iter(self._groups(query))
         waiting: deque[Future[Found]] = deque()
@@ -117,14 +124,23 @@ class ClipIndex:
 
     def select(self, query: Query, columns: Sequence[str] | None = None) -> pa.Table:
         """All matching rows, with all columns or only these."""
-        wanted = list(index_schema().names if columns is None else columns)
-        empty = empty_table(pa.schema([index_schema().field(name) for name in wanted]))
+        wanted = list(self.schema.names if columns is None else columns)
+        empty = empty_table(pa.schema([self.schema.field(name) for name in wanted]))
         return pa.concat_tables([empty, *(found.table for found in self.find(query, wanted))])
 
     def values(self, column: str) -> set[str]:
         """The different texts of a column."""
         tables = (found.table for found in self.find(parse(), [column], encoded=True))
         return {text for table in tables for text in pc.unique(table[column]).to_pylist()}
+
+    def _check_robots(self, query: Query) -> None:
+        strange = [name for name in columns_of(query.node) if name not in self.schema.names]
+        if strange:
+            there = ", ".join(robots_of_columns(self.schema.names)) or "none"
+            raise FilterError(
+                f"{self.path} has no robot {', '.join(robots_of_columns(strange))}; robots there: {there} "
+                "(`hoiset build --robots` makes them)"
+            )
 
     def _submit(
         self,
@@ -158,7 +174,7 @@ class ClipIndex:
     def read(self, group: int, rows: np.ndarray, columns: Sequence[str], *, encoded: bool = False) -> pa.Table:
         """Columns of some rows of a row group."""
         if not (len(rows) and columns):
-            return empty_table(pa.schema([index_schema().field(name) for name in columns]))
+            return empty_table(pa.schema([self.schema.field(name) for name in columns]))
         table = self._file(encoded).read_row_group(group, columns=list(columns), use_threads=False)
         return table if len(rows) == table.num_rows else table.take(positions(rows))
 
@@ -178,8 +194,8 @@ class ClipIndex:
     def first(self, n: int = 1) -> pa.Table:
         """The first rows, with all columns."""
         for found in self.find(parse(), (), threads=1):
-            return self.read(found.group, found.rows[:n], index_schema().names)
-        return empty_table(index_schema())
+            return self.read(found.group, found.rows[:n], self.schema.names)
+        return empty_table(self.schema)
 
 
 class _LazyColumns(Mapping[str, pa.Array]):
@@ -197,10 +213,10 @@ class _LazyColumns(Mapping[str, pa.Array]):
         return self._there[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(index_schema().names)
+        return iter(self._index.columns)
 
     def __len__(self) -> int:
-        return len(index_schema())
+        return len(self._index.columns)
 
 
 def select_index(

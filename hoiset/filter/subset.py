@@ -20,7 +20,7 @@ from hoiset.filter.scan import ClipIndex
 from hoiset.shards.atomic import atomic_file, write_atomic, writing
 from hoiset.shards.codec import canonical_json
 from hoiset.shards.copying import copied_sample
-from hoiset.shards.index import GROUP_ROWS, index_options, index_schema
+from hoiset.shards.index import GROUP_ROWS, index_options
 from hoiset.shards.manifest import digest, manifest_path, read_manifest
 from hoiset.shards.reader import ShardReader
 from hoiset.shards.removed import read_removed, write_removed
@@ -45,20 +45,20 @@ def write_keys(index: ClipIndex, query: Query, out: Path) -> int:
 def write_selected_index(index: ClipIndex, query: Query, out: Path) -> int:
     """Write an index of the matching clips, whose members stay where they are; returns how many."""
     written = 0
-    with atomic_file(out) as file, pq.ParquetWriter(file, index_schema(), **index_options()) as writer:
-        tables = (found.table for found in index.find(query, index_schema().names))
-        for group in _groups(tables):
+    with atomic_file(out) as file, pq.ParquetWriter(file, index.schema, **index_options(index.schema)) as writer:
+        tables = (found.table for found in index.find(query, index.columns))
+        for group in _groups(tables, index.schema):
             with writing(out):
                 writer.write_table(group, row_group_size=GROUP_ROWS)
             written += group.num_rows
         if not written:
-            writer.write_table(index_schema().empty_table())
+            writer.write_table(index.schema.empty_table())
     return written
 
 
-def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+def _groups(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
     """The same rows in tables of a row group each."""
-    waiting = index_schema().empty_table()
+    waiting = schema.empty_table()
     for table in tables:
         waiting = pa.concat_tables([waiting, table])
         while waiting.num_rows >= GROUP_ROWS:
@@ -125,7 +125,7 @@ def write_dataset(root: Path, version: str, query: Query, out: Path) -> int:
 
 def _copy(root: Path, version: str, index: ClipIndex, query: Query, partition: str, size: int, staging: Path) -> int:
     """Copy the matching clips of a partition into shards of ``size`` clips; returns how many there were."""
-    tables = (found.table for found in index.find(query & parse(partition=partition), index_schema().names))
+    tables = (found.table for found in index.find(query & parse(partition=partition), index.columns))
     rows = (row for table in tables for row in table.to_pylist())
     copied, removed = 0, read_removed(root)
     with ShardReader(root) as reader:

@@ -9,11 +9,13 @@ import numpy as np
 
 from hoiset.errors import DatasetError
 from hoiset.loaders.names import item_name
-from hoiset.shards.schema import SCHEMA
+from hoiset.shards.schema import ROBOT, ROBOT_SCHEMA, SCHEMA
 
 OWN_BLOCK_BYTES = 1 << 20
 """A tensor of a batch that takes less has no block of shared memory of its own."""
 _ALIGNMENT = 64
+_FRAMED = {item_name(m.name) for m in SCHEMA if m.name.endswith((".mp4", ".mkv")) or (m.shape and m.shape[0] == "T")}
+_FRAMED_OF_ROBOTS = tuple(item_name(m.name).removeprefix(ROBOT) for m in ROBOT_SCHEMA)
 
 
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
         raise DatasetError("found items with different keys, expected items of one dataset")
     if any(name.endswith("_is_pad") for name in items[0]):
         return _windows(items)
-    framed = [name for name in items[0] if name in _framed_names() and hasattr(items[0][name], "shape")]
+    framed = [name for name in items[0] if _is_framed(name) and hasattr(items[0][name], "shape")]
     lengths = [{len(item[name]) for name in framed} for item in items]
     for item, found in zip(items, lengths, strict=True):
         if len(found) > 1:
@@ -57,9 +59,9 @@ def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return batch
 
 
-def _framed_names() -> set[str]:
-    """Item names of the members that have a frame axis."""
-    return {item_name(m.name) for m in SCHEMA if m.name.endswith((".mp4", ".mkv")) or (m.shape and m.shape[0] == "T")}
+def _is_framed(name: str) -> bool:
+    """Whether the member of an item name has a frame axis."""
+    return name in _FRAMED or name.endswith(_FRAMED_OF_ROBOTS)
 
 
 def _windows(items: Sequence[dict[str, Any]]) -> dict[str, Any]:

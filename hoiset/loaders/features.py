@@ -117,7 +117,7 @@ def kind_of(name: str) -> Kind | None:
     """How a member goes between frames; of a robot's members by their endings; ``None`` where nothing says it."""
     if name in KINDS:
         return KINDS[name]
-    ends: dict[str, Kind] = {"_q": "linear", "_root": "pose", "_source": "nearest"}
+    ends: dict[str, Kind] = {"_q": "linear", "_root": "pose", "_source": "nearest", "_residual": "linear"}
     return next((kind for end, kind in ends.items() if name.endswith(end)), None)
 
 

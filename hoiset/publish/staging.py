@@ -22,6 +22,7 @@ from hoiset.shards.index import index_path, read_index, write_index
 from hoiset.shards.manifest import digest, manifest_path, read_manifest
 from hoiset.shards.ranges import inside
 from hoiset.shards.removed import REMOVED_FILE, Removed, read_removed, write_removed
+from hoiset.shards.robots import robot_columns, robots_of_columns
 from hoiset.shards.schema import layers as all_layers
 
 _MADE = (CARD, CROISSANT_FILE, REMOVED_FILE, "index", "manifest", LICENCES)
@@ -177,11 +178,12 @@ def _stage_index(root: Path, version: str, layers: tuple[str, ...] | None, folde
 
 
 def _rows(path: Path, layers: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """The rows of an index without the members of other layers."""
+    """The rows of an index without the members of other layers, and without robots' columns where those stay behind."""
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(_ROWS_AT_ONCE):
-                for row in batch.to_pylist():
+                of_robots = [] if "robots" in layers else robot_columns(robots_of_columns(batch.schema.names))
+                for row in batch.drop_columns(list(of_robots)).to_pylist():
                     yield {**row, "members": [m for m in row["members"] if m["layer"] in layers]}
     except (pa.ArrowInvalid, OSError) as error:
         raise DatasetError(f"{path} is not a readable index ({error}); build it again") from error

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from hoiset.shards.licences import WORDS_LICENCES, Terms, terms
 
-PIXELS = ("video", "scene")
+PIXELS = ("video", "scene", "robot_video")
 """Layers that show the footage, or are drawn after it frame by frame."""
 _NAMED = 3
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from hoiset.errors import DatasetError, HoisetError
+from hoiset.errors import DatasetError, HoisetError, SchemaError
 from hoiset.shards.findings import Entry, Found, Problem, beside
-from hoiset.shards.index import index_path, index_schema, read_index
+from hoiset.shards.index import index_path, read_index
 from hoiset.shards.removed import REMOVED_FILE, read_removed
+from hoiset.shards.robots import check_same_robots
 
 ROWS_AT_ONCE = 4096
 
@@ -27,6 +28,17 @@ def layer_problems(shards: Shards) -> Iterator[Problem]:
             yield Problem(path, "", "no core shard of the same name in the manifest")
         elif core is not None and list(found.spans) != list(shards[core][1].spans):
             yield Problem(path, "", f"found other keys, or another order of keys, than in {core}")
+
+
+def robot_problems(shards: Shards) -> Iterator[Problem]:
+    """Clips of which a layer has other robots than of the first clip: every clip of a version has the same."""
+    first: dict[str, tuple[str, Collection[str]]] = {}
+    for path, (entry, found) in shards.items():
+        for key, spans in found.spans.items():
+            try:
+                check_same_robots(key, spans, *first.setdefault(str(entry.layer), (key, spans)))
+            except SchemaError as error:
+                yield Problem(path, key, str(error))
 
 
 def key_problems(shards: Shards) -> Iterator[Problem]:
@@ -98,13 +110,12 @@ def _in_batches(table: pa.Table) -> Iterator[dict[str, Any]]:
 def _row_problems(file: str, row: Mapping[str, Any], holders: list[tuple[Entry, Found]]) -> Iterator[Problem]:
     key = row["key"]
     spans: set[tuple[Any, ...]] = set()
-    expected: dict[str, Any] | None = None
+    expected: dict[str, Any] = {}
     for entry, found in holders:
         spans.update((entry.layer, name, entry.path, *span) for name, span in found.spans[key].items())
-        expected = found.rows.get(key, expected)
+        expected |= found.rows.get(key, {}) | found.robots.get(key, {})
     if {tuple(m[n] for n in ("layer", "member", "shard", "offset", "size")) for m in row["members"]} != spans:
         yield Problem(file, key, "found other shards, offsets or sizes of its members than in the shards")
-    columns = [name for name in index_schema().names if name != "members"]
-    wrong = [name for name in columns if expected is not None and row[name] != expected[name]]
+    wrong = [name for name, value in expected.items() if name not in row or row[name] != value]
     if wrong:
         yield Problem(file, key, f"found other values than in the shard in {', '.join(wrong)}")

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from hoiset import geometry, video
 from hoiset.errors import SchemaError, VideoError
 from hoiset.shards.meshes import count_objects
-from hoiset.shards.schema import HandSource, Sample, members
+from hoiset.shards.schema import HandSource, Sample, members, robots_among
 
 REPROJECTION_PERCENTILE = 95.0
 
@@ -22,7 +22,7 @@ def content_problems(sample: Sample, layer: str, reprojection_share: float, n_fr
         sample: The members of one layer.
         layer: That layer.
         reprojection_share: See :func:`reprojection_problem`.
-        n_frames: T of the clip, or ``None`` when not known; for layers of videos.
+        n_frames: T of the clip, or ``None`` when not known; for all layers but the core.
     """
     if layer == "core":
         problem = reprojection_problem(sample, reprojection_share)
@@ -37,7 +37,11 @@ def content_problems(sample: Sample, layer: str, reprojection_share: float, n_fr
         if found != n_objects:
             yield f"objects.glb: found {found} meshes, expected {n_objects}, as clip.json's objects"
         return
-    for member in members(layer):
+    for member in members(layer, robots_among(sample)):
+        if not member.name.endswith((".mp4", ".mkv")):
+            if n_frames is not None and member.is_array:
+                yield from length_problem(member.name, len(sample[member.name]), n_frames)
+            continue
         try:
             found = count_frames(member.name, sample[member.name])
         except VideoError as error:
@@ -48,7 +52,7 @@ def content_problems(sample: Sample, layer: str, reprojection_share: float, n_fr
 
 
 def length_problem(name: str, found: int, n_frames: int) -> Iterator[str]:
-    """What is wrong with a video of ``found`` frames in a clip of ``n_frames``."""
+    """What is wrong with a video or array of ``found`` frames in a clip of ``n_frames``."""
     if found != n_frames:
         yield f"{name}: found {found} frames, expected {n_frames}, as time.npy"
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hoiset.errors import SchemaError
-from hoiset.shards.schema import CLIP_FIELDS, Member
+from hoiset.shards.schema import Member, json_fields
 
 _NPY_HEADER = re.compile(
     rb"\{'descr': '(?P<dtype><f[248]|<[iu][248]|\|[iu]1)', 'fortran_order': False, "
@@ -42,7 +42,7 @@ def encode(member: Member, value: Any) -> bytes:
         data = encode_npy(np.asarray(value))
         return zlib.compress(data, wbits=_GZIP) if member.name.endswith(".gz") else data
     if member.name.endswith(".json"):
-        return canonical_json(conform(value, CLIP_FIELDS))
+        return canonical_json(conform(value, json_fields(member.name)))
     return bytes(value)
 
 

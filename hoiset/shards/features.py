@@ -5,12 +5,24 @@ The YAML is made by hand so that the builder needs no `datasets`; a test compare
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from hoiset.shards.schema import CLIP_FIELDS, SCHEMA, Member, layers, members
+from hoiset.shards.schema import (
+    CLIP_FIELDS,
+    ROBOT,
+    ROBOT_SCHEMA,
+    SCHEMA,
+    Member,
+    json_fields,
+    layers,
+    members,
+    robot_members,
+)
 
+_OF_ROBOTS = {m.layer for m in ROBOT_SCHEMA}
 KEY_COLUMN = "__key__"
 """The sample key as `datasets` and WebDataset give it; what joins the layers."""
 
@@ -30,24 +42,30 @@ def clip_type(fields: Any = None) -> pa.DataType:
     return pa.bool_() if fields == "bool" else pa.type_for_alias(fields)
 
 
-def features_yaml(layer: str) -> list[dict[str, Any]]:
+def features_yaml(layer: str, robots: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The ``features`` of a layer's config as they stand in a card's ``dataset_info``.
+
+    Args:
+        layer: Of the schema.
+        robots: The version's robots.
 
     Arrays of two or more axes are ArrayND with an open first dimension. Meshes and videos are ``binary``: their
     bytes reach every user, whatever decoders are installed, and `cast_column` makes a Video of them for who wants one.
     """
     columns = [{"name": KEY_COLUMN, "dtype": "string"}]
-    return columns + [{"name": m.name, **_member_yaml(m)} for m in members(layer)]
+    return columns + [{"name": m.name, **_member_yaml(m)} for m in members(layer, robots)]
 
 
 def _member_yaml(member: Member) -> dict[str, Any]:
     if member.name.endswith(".json"):
-        return _struct_yaml(CLIP_FIELDS)
+        return _struct_yaml(json_fields(member.name))
     if member.shape is None or member.dtype is None:
         return {"dtype": "binary"}
     scalar = {"f8": "float64", "f4": "float32", "u1": "uint8"}[member.dtype[1:]]
     if len(member.shape) == 1:
         return {"list": scalar}
+    if "dof" in member.shape:  # only the first dimension of an ArrayND may be open
+        return {"list": {"list": scalar}}
     shape = [None if n == "T" else n for n in member.shape]
     return {"dtype": {f"array{len(shape)}_d": {"shape": shape, "dtype": scalar}}}
 
@@ -62,19 +80,29 @@ def _struct_yaml(fields: Any) -> dict[str, Any]:
     return {"dtype": fields}
 
 
-def schema_table() -> str:
-    """The schema as a markdown table, one row a member."""
+def schema_table(robots: Sequence[str] = (ROBOT,)) -> str:
+    """The schema as a markdown table, one row a member.
+
+    Args:
+        robots: The version's; without any there is no layer of robots. By default their placeholder.
+    """
     lines = ["| layer | member | dtype, shape | meaning |", "|---|---|---|---|"]
     for layer in layers():
-        for m in (m for m in SCHEMA if m.layer == layer):
+        for m in _in_order(layer, robots):
             lines.append(f"| {layer} | `{m.name}` | {_kind(m)} | {m.doc.replace('<', '&lt;')} |")
     return "\n".join(lines) + "\n"
 
 
-def clip_table() -> str:
-    """The fields of ``clip.json`` as a markdown table, one row a top-level field."""
+def _in_order(layer: str, robots: Sequence[str]) -> list[Member]:
+    """As the schema lists them, then those of every robot."""
+    known = [*SCHEMA, *(m for robot in robots for m in robot_members(robot))]
+    return [m for m in known if m.layer == layer and (robots or m.layer not in _OF_ROBOTS)]
+
+
+def clip_table(fields: Mapping[str, Any] = CLIP_FIELDS) -> str:
+    """The fields of ``clip.json``, or of another struct, as a markdown table, one row a top-level field."""
     lines = ["| field | type |", "|---|---|"]
-    lines += [f"| `{name}` | {_type_words(fields)} |" for name, fields in CLIP_FIELDS.items()]
+    lines += [f"| `{name}` | {_type_words(kind)} |" for name, kind in fields.items()]
     return "\n".join(lines) + "\n"
 
 

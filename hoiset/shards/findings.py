@@ -36,12 +36,14 @@ class Found:
         rows: Key -> index row, all but ``members``, of the sound samples of a core shard.
         spans: Key -> member -> offset and size, of every sample of a shard.
         lengths: Key -> T, as ``rows``.
+        robots: Key -> columns of the index, of the sound samples of a shard of robots.
     """
 
     problems: list[Problem] = field(default_factory=list)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     spans: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
+    robots: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ and changes no type, and a version from which a layer was left out simply lacks 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 
 from hoiset.errors import DatasetError, SchemaError
 from hoiset.shards.codec import plain
+from hoiset.shards.robots import JOINTS, robot_columns, robots_of_columns
 from hoiset.shards.schema import CLIP_FIELDS, ObjectState, Sample
 from hoiset.shards.tables import write_rows
 
@@ -33,8 +35,12 @@ def _quality_columns() -> dict[str, str]:
 
 
 @cache
-def index_schema() -> pa.Schema:
-    """Arrow schema of the index."""
+def index_schema(robots: tuple[str, ...] = ()) -> pa.Schema:
+    """Arrow schema of the index.
+
+    Args:
+        robots: The version's robots, sorted.
+    """
     words = pa.list_(pa.string())
     span = {"layer": pa.string(), "member": pa.string(), "shard": pa.string(), "offset": pa.int64(), "size": pa.int64()}
     columns: dict[str, pa.DataType] = {
@@ -48,6 +54,7 @@ def index_schema() -> pa.Schema:
         **dict.fromkeys(("n_objects", "n_manipulated"), pa.int32()),
         **dict.fromkeys(("states", "grasps"), words),
         **dict.fromkeys(_quality_columns().values(), pa.float64()),
+        **{name: pa.int32() if name.endswith(f"_{JOINTS}") else pa.float64() for name in robot_columns(robots)},
         "members": pa.list_(pa.struct(span)),
     }
     return pa.schema(columns)
@@ -128,17 +135,19 @@ def write_index(root: Path, version: str, rows: Iterable[Mapping[str, Any]], *, 
         SchemaError: Two rows have one key, a row has other columns than the index, or the order is not as promised.
         DatasetError: The disk refuses.
     """
-    schema = index_schema()
     path = Path(root) / index_path(version)
-    in_order = rows if ordered else sorted(rows, key=lambda row: row["key"])
-    write_rows(path, _checked(in_order, schema.names), schema, group_rows=GROUP_ROWS, **index_options())
+    in_order = iter(rows if ordered else sorted(rows, key=lambda row: row["key"]))
+    first = list(islice(in_order, 1))
+    schema = index_schema(robots_of_columns(first[0]) if first else ())
+    checked = _checked(chain(first, in_order), schema.names)
+    write_rows(path, checked, schema, group_rows=GROUP_ROWS, **index_options(schema))
     return path
 
 
-def index_options() -> dict[str, Any]:
-    """How the index is written: what is asked of it decodes fast, and where the bytes stand takes little room."""
+def index_options(schema: pa.Schema) -> dict[str, Any]:
+    """How an index is written: what is asked of it decodes fast, and where the bytes stand takes little room."""
     spans = [f"members.list.element.{name}" for name in ("layer", "member", "shard", "offset", "size")]
-    leaves = [field.name for field in index_schema() if not pa.types.is_nested(field.type)]
+    leaves = [field.name for field in schema if not pa.types.is_nested(field.type)]
     leaves += [name for name in encoded_columns() if name not in leaves]
     compression = dict.fromkeys(leaves, "lz4") | dict.fromkeys(("url", "action", *spans), "zstd")
     return {"compression": compression, "use_dictionary": [*encoded_columns(), *spans[:3]]}
@@ -177,11 +186,18 @@ def read_index(root: Path, version: str, columns: list[str] | None = None) -> pa
             table = table if columns is None else table.select(columns)
     except (pa.ArrowInvalid, KeyError, OSError) as error:
         raise DatasetError(f"{path} is not a readable index ({error}); build it again") from error
-    expected = index_schema()
-    wanted = pa.schema([expected.field(name) for name in columns or expected.names])
-    if not table.schema.equals(wanted):
+    if not is_index(table.schema, columns):
         raise DatasetError(f"{path}: found other columns than this version of hoiset writes; build it again")
     return table
+
+
+def is_index(schema: pa.Schema, columns: Sequence[str] | None = None) -> bool:
+    """Whether a file has the columns that this version of hoiset writes, or those of them that were asked for."""
+    expected = index_schema(robots_of_columns(schema.names))
+    if columns is None:
+        return bool(schema.equals(expected))
+    there = all(name in expected.names for name in columns)
+    return there and bool(schema.equals(pa.schema([expected.field(name) for name in columns])))
 
 
 def index_file(root: Path, version: str) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 from hoiset.errors import DatasetError
 from hoiset.shards import codec
 from hoiset.shards.ranges import LocalRanges, Ranges, Span
-from hoiset.shards.schema import SCHEMA
+from hoiset.shards.schema import ARRAY_SUFFIXES, SCHEMA
 
 _KINDS = {m.name: m for m in SCHEMA}
 
@@ -105,7 +105,9 @@ def read_sample(
 
 def decode_member(name: str, data: bytes) -> Any:
     """Value of a member from its bytes: ndarray, dict, or the bytes; raises SchemaError."""
-    return codec.decode(_KINDS[name], data) if name in _KINDS else data
+    if name in _KINDS:
+        return codec.decode(_KINDS[name], data)
+    return codec.decode_array(data, name) if name.endswith(ARRAY_SUFFIXES) else data
 
 
 def iter_tar(path: Path) -> Iterator[TarMember]:

@@ -1,8 +1,8 @@
 """Schema v2: the one place that knows which members a sample has.
 
 Writer, reader, verify, index, the Hub features and the docs are generated from :data:`SCHEMA`. A sample is a clip;
-every clip has exactly the same members, and absence is a value (NaN, an ``absent`` code, an empty list), never a
-missing file.
+every clip of a version has exactly the same members, and absence is a value (NaN, an ``absent`` code, an empty list),
+never a missing file. Which robots a version has is its recipe's choice: their members follow :data:`ROBOT_SCHEMA`.
 
 **Convention:** metres, radians, seconds, pixels. Camera frame: OpenCV (x right, y down, z forward). ``T_a_b`` maps
 points of b to a. Pixel (0, 0) is the centre of the top-left pixel. Hands axis: 0 = left, 1 = right. Joints: wrist, then
@@ -11,8 +11,9 @@ thumb, index, middle, ring, little, each from palm to tip.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Literal
 
@@ -65,7 +66,21 @@ class ObjectState(IntEnum):
     GRASPED_BOTH = 5
 
 
-Layer = Literal["core", "video", "scene"]
+class RobotSource(IntEnum):
+    """Where a frame of a robot's arm comes from.
+
+    ``ABSENT``: there is no hand to follow, or the robot has no arm for it. ``CONVERGED``: within tolerance of its
+    target. ``INTERPOLATED``: between converged frames near in time. ``UNREACHABLE``: the nearest that was found,
+    outside of tolerance; NaN where nothing was found.
+    """
+
+    ABSENT = 0
+    CONVERGED = 1
+    INTERPOLATED = 2
+    UNREACHABLE = 3
+
+
+Layer = Literal["core", "video", "scene", "robots", "robot_video"]
 Sample = Mapping[str, Any]
 """Member name -> value: ndarray for arrays, dict for ``.json``, bytes for everything else."""
 
@@ -78,7 +93,7 @@ class Member:
         name: Member name, the part of the file name after the key and the first dot.
         layer: The series of tars it lives in.
         dtype: numpy dtype string of an array, else ``None``.
-        shape: Shape of an array, with ``"T"`` for the number of frames.
+        shape: Shape of an array, with ``"T"`` for the number of frames and ``"dof"`` for that of a robot's joints.
         doc: Meaning, unit and frame, in one line.
     """
 
@@ -139,7 +154,71 @@ SCHEMA: tuple[Member, ...] = (
         None,
         "FFV1, 8 bit: 0 nothing, 1..8 the object of slot 0..7, 9 left and 10 right hand with arm; frame i is time[i]",
     ),
+    Member("robots.json", "robots", None, None, "which robots, their joints and limits, what chose the root, metrics"),
 )
+"""Members that do not depend on a recipe's choice of robots."""
+
+ROBOT = "<robot>"
+"""Stands for a robot's name in :data:`ROBOT_SCHEMA`."""
+ROBOT_PATTERN = r"[a-z][a-z0-9_]*"
+ROBOT_SCHEMA: tuple[Member, ...] = (
+    Member(
+        f"{ROBOT}_q.npy.gz", "robots", "<f4", ("T", "dof"), "joint positions, rad or m; NaN without a hand to follow"
+    ),
+    Member(f"{ROBOT}_root.npy.gz", "robots", "<f4", ("T", 4, 4), "T_camera_root, NaN where none was found"),
+    Member(
+        f"{ROBOT}_source.npy",
+        "robots",
+        "|u1",
+        ("T", 2),
+        "left and right arm: 0 absent, 1 converged, 2 interpolated, 3 unreachable",
+    ),
+    Member(
+        f"{ROBOT}_residual.npy.gz",
+        "robots",
+        "<f4",
+        ("T", 2, 2),
+        "distance of the arm's tool from the wrist, m, and angle, rad; NaN without a target",
+    ),
+    Member(f"{ROBOT}_sim.mp4", "robot_video", None, None, "the clip beside the robot, seen by the clip's camera"),
+)
+"""Members that a version has once for every robot of its recipe."""
+
+ROBOT_FIELDS: dict[str, Any] = {
+    "robots": [
+        {
+            "robot": "string",
+            "title": "string",
+            "model": "string",
+            "model_digest": "string",
+            "joints": ["string"],
+            "lower": ["float64"],
+            "upper": ["float64"],
+            "velocity": ["float64"],
+            "failure": "string",
+            "root_source": "string",
+            "root_score": "float64",
+            "gravity_source": "string",
+            "tolerance": {"position_m": "float64", "rotation_rad": "float64"},
+            "metrics": {
+                "ik_rate": "float64",
+                "position_m": "float64",
+                "rotation_rad": "float64",
+                "position_converged_m": "float64",
+                "rotation_converged_rad": "float64",
+                "limit_margin": "float64",
+                "manipulability": "float64",
+                "log_dimensionless_jerk": "float64",
+                "worst_speed_share": "float64",
+                "excluded_share": "float64",
+            },
+            "report": "string",
+        }
+    ],
+    "versions": [{"package": "string", "version": "string"}],
+    "stages": [{"name": "string", "version": "string", "backend": "string", "digest": "string"}],
+}
+"""The struct in ``robots.json``, as :data:`CLIP_FIELDS`; robots are sorted by name. ``report`` is JSON."""
 
 CLIP_FIELDS: dict[str, Any] = {
     "key": "string",
@@ -197,14 +276,49 @@ Any leaf may be null, and so may a list of numbers (``gravity``) as a whole; eve
 """
 
 
-def members(layer: str) -> tuple[Member, ...]:
-    """The members of one layer, in file order (sorted by name, as they stand in the tar)."""
-    return tuple(sorted((m for m in SCHEMA if m.layer == layer), key=lambda m: m.name))
+def members(layer: str, robots: Sequence[str] = ()) -> tuple[Member, ...]:
+    """The members of one layer, in file order (sorted by name, as they stand in the tar).
+
+    Args:
+        layer: Of the schema.
+        robots: Names of the version's robots.
+
+    Raises:
+        ValueError: A robot's name would give a member the name of another.
+    """
+    of_robots = [m for robot in robots for m in robot_members(robot)]
+    return tuple(sorted((m for m in (*SCHEMA, *of_robots) if m.layer == layer), key=lambda m: m.name))
+
+
+def robot_members(robot: str) -> tuple[Member, ...]:
+    """The members of one robot.
+
+    Raises:
+        ValueError: Its name is not like :data:`ROBOT_PATTERN`, or a member of the schema has one of theirs.
+    """
+    found = tuple(replace(m, name=m.name.replace(ROBOT, robot)) for m in ROBOT_SCHEMA)
+    if robot != ROBOT and not re.fullmatch(ROBOT_PATTERN, robot):
+        raise ValueError(f"found a robot named {robot!r}, expected a name like {ROBOT_PATTERN}")
+    if taken := {m.name for m in found} & {m.name for m in SCHEMA}:
+        raise ValueError(f"found a robot named {robot!r}, expected another name: {', '.join(taken)} is taken")
+    return found
+
+
+def robots_among(names: Collection[str]) -> tuple[str, ...]:
+    """The robots whose joint positions or videos are among member names, sorted."""
+    endings = tuple(m.name.removeprefix(ROBOT) for m in ROBOT_SCHEMA if "_q." in m.name or m.layer != "robots")
+    stems = {name.removesuffix(ending) for name in names for ending in endings if name.endswith(ending)}
+    return tuple(sorted(stem for stem in stems if re.fullmatch(ROBOT_PATTERN, stem)))
+
+
+def json_fields(name: str) -> dict[str, Any]:
+    """What the struct of a ``.json`` member holds."""
+    return ROBOT_FIELDS if name == "robots.json" else CLIP_FIELDS
 
 
 def layers() -> tuple[str, ...]:
     """All layers of the schema, in the order of the table."""
-    return tuple(dict.fromkeys(m.layer for m in SCHEMA))
+    return tuple(dict.fromkeys(m.layer for m in (*SCHEMA, *ROBOT_SCHEMA)))
 
 
 def empty_arrays(n_frames: int) -> dict[str, np.ndarray]:

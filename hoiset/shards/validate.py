@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from hoiset.errors import SchemaError
+from hoiset.shards.robots import robot_values
 from hoiset.shards.schema import (
-    CLIP_FIELDS,
     DEFAULT_LAYERS,
     KEY_PATTERN,
     MAX_KEY_LENGTH,
@@ -22,8 +22,10 @@ from hoiset.shards.schema import (
     ObjectSource,
     ObjectState,
     Sample,
+    json_fields,
     layers,
     members,
+    robots_among,
 )
 
 ROTATION_TOLERANCE = 1e-3
@@ -68,9 +70,14 @@ def mismatches(
     sample: Sample, layer_names: tuple[str, ...] | None = None, *, key: str | None = None
 ) -> Iterator[Mismatch]:
     """All mismatches of a sample; values are judged only when their structure is right. Arguments as above."""
-    wanted = [m for layer in layer_names or DEFAULT_LAYERS for m in members(layer)]
+    try:
+        known = {layer: members(layer, robots_among(sample)) for layer in layers()}
+    except ValueError as error:
+        yield Mismatch("robots.json", str(error), "names that no member has")
+        return
+    wanted = [m for layer in layer_names or DEFAULT_LAYERS for m in known[layer]]
     structure = [*_key_mismatches(sample, key), *(x for m in wanted for x in _member_mismatches(sample, m))]
-    extra = set(sample) - {m.name for layer in layers() for m in members(layer)}
+    extra = set(sample) - {m.name for of_layer in known.values() for m in of_layer}
     structure += [Mismatch(name, "a member that the schema does not know", "no such member") for name in sorted(extra)]
     if not structure and any(m.layer == "core" for m in wanted):
         structure = list(_length_mismatches(sample, wanted))
@@ -81,6 +88,8 @@ def mismatches(
         yield from _code_values(sample)
         yield from _hand_values(sample)
         yield from _object_values(sample)
+    if not structure and any(m.name == "robots.json" for m in wanted):
+        yield from (Mismatch(*found) for found in robot_values(sample))
 
 
 def _key_mismatches(sample: Sample, key: str | None) -> Iterator[Mismatch]:
@@ -110,13 +119,15 @@ def _member_mismatches(sample: Sample, member: Member) -> Iterator[Mismatch]:
         elif value.dtype.str != member.dtype or not _fits(value.shape, member.shape):
             yield Mismatch(member.name, f"{value.dtype.str} {value.shape}", expected)
     elif member.name.endswith(".json"):
-        yield from _struct_mismatches(value, CLIP_FIELDS, member.name, "")
+        yield from _struct_mismatches(value, json_fields(member.name), member.name, "")
     elif not isinstance(value, (bytes, bytearray, memoryview)) or not len(value):
         yield Mismatch(member.name, f"{type(value).__name__} of no bytes", "bytes")
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
-    return len(shape) == len(wanted) and all(n >= 1 if w == "T" else n == w for n, w in zip(shape, wanted, strict=True))
+    if len(shape) != len(wanted):
+        return False
+    return all(n >= 1 if isinstance(w, str) else n == w for n, w in zip(shape, wanted, strict=True))
 
 
 def _struct_mismatches(value: Any, fields: Any, member: str, where: str) -> Iterator[Mismatch]:

@@ -15,7 +15,14 @@ from typing import Any
 
 from hoiset.errors import DatasetError, SchemaError
 from hoiset.shards import codec
-from hoiset.shards.agreement import index_problems, key_problems, layer_problems, partition_problems, removed_problems
+from hoiset.shards.agreement import (
+    index_problems,
+    key_problems,
+    layer_problems,
+    partition_problems,
+    removed_problems,
+    robot_problems,
+)
 from hoiset.shards.checks import content_problems
 from hoiset.shards.findings import Entry, Found, Problem, beside
 from hoiset.shards.index import index_path, index_row
@@ -23,7 +30,8 @@ from hoiset.shards.manifest import read_manifest
 from hoiset.shards.ranges import inside
 from hoiset.shards.reader import TarMember
 from hoiset.shards.removed import REMOVED_FILE
-from hoiset.shards.schema import members
+from hoiset.shards.robots import robot_row
+from hoiset.shards.schema import members, robots_among
 from hoiset.shards.storage import Storage
 from hoiset.shards.ustar import ShardFile, read_each
 from hoiset.shards.validate import mismatches
@@ -153,6 +161,7 @@ def examine(root: Path, storage: Storage, version: str, processes: int | None = 
     shards = {path: (e, f) for path, (e, f) in by_path.items() if e.layer}
     problems += _stray_files(storage, version, by_path)
     problems += layer_problems(shards)
+    problems += robot_problems(shards)
     problems += key_problems(shards)
     problems += partition_problems(shards)
     problems += removed_problems(root, shards)
@@ -244,7 +253,7 @@ def _read_shard(file: ShardFile, entry: Entry, lengths: Mapping[str, int], share
         found.spans[key] = {name: (item.offset, len(item.data)) for name, item in group.items()}
         try:
             sample = _decode(group, str(entry.layer))
-        except SchemaError as error:
+        except (SchemaError, ValueError) as error:
             found.problems.append(Problem(entry.path, key, str(error)))
             continue
         wrong = [str(m) for m in mismatches(sample, (str(entry.layer),), key=key)]
@@ -254,6 +263,8 @@ def _read_shard(file: ShardFile, entry: Entry, lengths: Mapping[str, int], share
         if not wrong and entry.layer == "core":
             found.rows[key] = index_row(sample, str(entry.partition))
             found.lengths[key] = len(sample["time.npy"])
+        if not wrong and entry.layer == "robots":
+            found.robots[key] = robot_row(sample)
     if entry.samples != len(found.spans):
         what = f"found {len(found.spans)} samples, the manifest says {entry.samples}"
         found.problems.append(Problem(entry.path, "", what))
@@ -271,7 +282,7 @@ def _lengths(root: Path, core: str | None) -> dict[str, int]:
 
 
 def _decode(group: Mapping[str, TarMember], layer: str) -> dict[str, Any]:
-    known = {m.name: m for m in members(layer)}
+    known = {m.name: m for m in members(layer, robots_among(group))}
     strange = sorted(set(group) - set(known))
     if strange:
         raise SchemaError(f"found members {', '.join(strange)}, which the {layer} layer does not have")

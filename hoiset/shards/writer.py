@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -18,7 +19,8 @@ from hoiset.errors import SchemaError
 from hoiset.shards import codec
 from hoiset.shards.atomic import atomic_file, writing
 from hoiset.shards.index import index_row
-from hoiset.shards.schema import DEFAULT_LAYERS, Sample, members
+from hoiset.shards.robots import check_same_robots, robot_row
+from hoiset.shards.schema import DEFAULT_LAYERS, Sample, members, robots_among
 from hoiset.shards.validate import validate_sample
 
 _ROW = "row.json"
@@ -119,8 +121,9 @@ class EncodedSample:
     def of(sample: Sample, layer_names: tuple[str, ...], partition: str) -> EncodedSample:
         """Validate and encode a sample; raises SchemaError when it is not valid."""
         validate_sample(sample, layer_names)
-        encoded = {layer: {m.name: codec.encode(m, sample[m.name]) for m in members(layer)} for layer in layer_names}
-        return EncodedSample(str(sample["clip.json"]["key"]), encoded, index_row(sample, partition))
+        encoded = {layer: _encoded(sample, layer) for layer in layer_names}
+        row = index_row(sample, partition) | (robot_row(sample) if "robots" in layer_names else {})
+        return EncodedSample(str(sample["clip.json"]["key"]), encoded, row)
 
     def to_bytes(self) -> bytes:
         """One file, for a storage between two machines."""
@@ -194,7 +197,7 @@ class UnitWriter:
         """Append one sample that was encoded elsewhere, with the layers and the partition of this unit.
 
         Raises:
-            SchemaError: It has other layers, or its key is already in the unit; nothing was written then.
+            SchemaError: It has other layers or robots, or its key is already in the unit; nothing was written then.
             DatasetError: The disk refuses.
         """
         key = sample.key
@@ -204,6 +207,9 @@ class UnitWriter:
             raise SchemaError(f"{key}: found layers {sorted(sample.layers)}, expected {sorted(self._paths)}")
         if not self._tars:
             self._open()
+        for tar in self._tars.values():
+            for first, spans in islice(tar.spans.items(), 1):
+                check_same_robots(key, sample.layers[tar.layer], first, spans)
         for layer, tar in self._tars.items():
             tar.add(key, sample.layers[layer])
         self._rows[key] = dict(sample.row)
@@ -225,6 +231,10 @@ class UnitWriter:
         self.rows = tuple(
             {**row, "members": [s for r in records for s in _member_rows(r, key)]} for key, row in self._rows.items()
         )
+
+
+def _encoded(sample: Sample, layer: str) -> dict[str, bytes]:
+    return {m.name: codec.encode(m, sample[m.name]) for m in members(layer, robots_among(sample))}
 
 
 def _member_rows(record: ShardRecord, key: str) -> list[dict[str, Any]]:
@@ -256,5 +266,5 @@ def write_shard(
             validate_sample(sample, (layer,), key=key)
             if key in tar.spans:
                 raise SchemaError(f"{path}: found the key {key!r} twice, expected unique keys")
-            tar.add(key, {m.name: codec.encode(m, sample[m.name]) for m in members(layer)})
+            tar.add(key, _encoded(sample, layer))
         return tar.finish(path, partition)

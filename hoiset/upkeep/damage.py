@@ -16,7 +16,8 @@ from hoiset.shards.findings import Entry, Found, Problem
 from hoiset.shards.index import index_row, read_index
 from hoiset.shards.ranges import inside
 from hoiset.shards.reader import ShardReader
-from hoiset.shards.schema import layers, members
+from hoiset.shards.robots import robot_row
+from hoiset.shards.schema import layers, members, robots_among
 from hoiset.shards.storage import Storage
 from hoiset.shards.ustar import BLOCK, read_header
 from hoiset.shards.validate import mismatches
@@ -204,6 +205,8 @@ def _sound(unit: Unit, key: str) -> Clip:
     row = unit.shards["core"][1].rows.get(key) if "core" in unit.shards else None
     if missing or row is None:
         raise DatasetError(f"not in {', '.join(missing or ['any core shard'])}")
+    if "robots" in unit.shards:
+        row = row | unit.shards["robots"][1].robots.get(key, {})
     return Clip(row, {layer: found.spans[key] for layer, (_, found) in unit.shards.items()})
 
 
@@ -212,12 +215,14 @@ def _recovered(unit: Unit, key: str, reader: ShardReader, indexed: Mapping[str, 
     spans: dict[str, dict[str, tuple[int, int]]] = {}
     n_frames: int | None = None
     row: dict[str, Any] | None = None
+    robots: dict[str, Any] = {}
     for layer, (entry, found) in unit.shards.items():
         at = found.spans.get(key) or indexed.get(entry.path)
         if at is None:
             raise DatasetError(f"{entry.path}: neither the shard nor the index says where it stands")
         sample = {}
-        for member in members(layer):
+        wanted = members(layer, robots_among(at))
+        for member in wanted:
             if member.name not in at:
                 raise DatasetError(f"{entry.path}: no {member.name}")
             sample[member.name] = codec.decode(member, _checked(reader, entry.path, key, member.name, at[member.name]))
@@ -225,12 +230,13 @@ def _recovered(unit: Unit, key: str, reader: ShardReader, indexed: Mapping[str, 
         wrong = wrong or list(content_problems(sample, layer, share, n_frames))
         if wrong:
             raise SchemaError(f"{entry.path}: {'; '.join(wrong)}")
-        spans[layer] = {member.name: at[member.name] for member in members(layer)}
+        spans[layer] = {member.name: at[member.name] for member in wanted}
         if layer == "core":
             n_frames, row = len(sample["time.npy"]), index_row(sample, unit.partition)
+        robots |= robot_row(sample)
     if row is None:
         raise DatasetError("not in any core shard")
-    return Clip(row, spans, unproven=True)
+    return Clip(row | robots, spans, unproven=True)
 
 
 def _checked(reader: ShardReader, shard: str, key: str, member: str, span: tuple[int, int]) -> bytes:

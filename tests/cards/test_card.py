@@ -72,7 +72,7 @@ def test_body_is_made_from_the_data(pristine: Path) -> None:
     assert "| clip&#95;00" not in text
     assert "| clip_00.mp4 | CC0-1.0 | 1 |" in text
     assert "| `hand_infilled_ratio` | 0.250 | 0.250 | 0.250 |" in text
-    assert schema_table().strip() in text
+    assert schema_table(()).strip() in text
     assert '"reprojection_share": 0.25' in text
     assert "| none | 0 | e3b0c442" in text
     assert "Yield of pass 1" not in text

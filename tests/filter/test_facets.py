@@ -13,7 +13,7 @@ from hoiset.filter import ClipIndex, parse
 from hoiset.filter.facets import Facet, count_by, facet_names
 from hoiset.filter.fields import Kind, field_named
 from hoiset.filter.query import as_query
-from hoiset.shards.index import index_options
+from hoiset.shards.index import index_options, index_schema
 from tests.filter.trees import TREES, rows, slowly, table_of
 from tests.fixtures import pristine as pristine
 
@@ -38,7 +38,7 @@ def slow_counts(found: list[dict[str, Any]], name: str) -> dict[Any, tuple[int, 
 @given(rows(12), TREES)
 def test_counts_are_those_of_the_rows(tmp_path: Path, found: list[dict[str, Any]], node: Any) -> None:
     timed = [{**row, "duration_s": 10.0 * i if i % 4 else None} for i, row in enumerate(found)]
-    pq.write_table(table_of(timed), tmp_path / "i.parquet", row_group_size=5, **index_options())
+    pq.write_table(table_of(timed), tmp_path / "i.parquet", row_group_size=5, **index_options(index_schema()))
     matching = [row for row in timed if slowly(row, node)]
     for name in NAMES:
         facets = count_by(ClipIndex.open(tmp_path / "i.parquet"), name, as_query(node))

@@ -25,7 +25,7 @@ def test_a_file_of_many_row_groups_is_searched_as_a_table_is(
     tmp_path: Path, found: list[dict[str, Any]], node: Node
 ) -> None:
     table, path = table_of(found), tmp_path / "index.parquet"
-    pq.write_table(table, path, row_group_size=3, **index_options())
+    pq.write_table(table, path, row_group_size=3, **index_options(index_schema()))
     expected = select(table, as_query(node))
     assert select_index(path, as_query(node)).equals(expected)
     assert select_index(path, as_query(node), columns=["key", "labels"]).equals(expected.select(["key", "labels"]))
@@ -52,7 +52,7 @@ def test_a_file_of_many_row_groups_is_searched_as_a_table_is(
 )
 def test_row_groups_that_cannot_match_are_passed_over(tmp_path: Path, where: str, groups: list[int]) -> None:
     table = table_of([{"n_objects": i, "quality": 0.5, "partition": "train", "uid": "x"} for i in range(9)])
-    pq.write_table(table, tmp_path / "i.parquet", row_group_size=3, **index_options())
+    pq.write_table(table, tmp_path / "i.parquet", row_group_size=3, **index_options(index_schema()))
     assert ClipIndex.open(tmp_path / "i.parquet")._groups(parse(where)) == groups
 
 

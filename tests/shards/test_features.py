@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from hoiset.shards.features import clip_table, clip_type, config_name, features_yaml, schema_table
-from hoiset.shards.schema import CLIP_FIELDS, SCHEMA, layers
+from hoiset.shards.schema import CLIP_FIELDS, ROBOT_SCHEMA, SCHEMA, layers
 from tests.factories import make_clip
 
 datasets = pytest.importorskip("datasets", reason="the features are compared with those of hoiset[datasets]")
@@ -36,8 +36,8 @@ def test_config_names() -> None:
 
 def test_tables_have_a_row_for_everything() -> None:
     table = schema_table().splitlines()
-    assert len(table) == 2 + len(SCHEMA)
+    assert len(table) == 2 + len(SCHEMA) + len(ROBOT_SCHEMA)
     assert {line.count("|") for line in table} == {5}
-    assert all(f"`{m.name}`" in schema_table() for m in SCHEMA)
-    assert "<" not in schema_table()
+    assert all(f"`{m.name}`" in schema_table() for m in (*SCHEMA, *ROBOT_SCHEMA))
+    assert "<" not in schema_table(())
     assert all(f"| `{name}` |" in clip_table() for name in CLIP_FIELDS)

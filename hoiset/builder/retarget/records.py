@@ -8,27 +8,14 @@ shifted, scaled or recentred: hands keep their relation to each other and to the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from hoiset.shards.schema import RobotSource as RobotSource
+
 HANDS = ("left", "right")
-
-
-class RobotSource(IntEnum):
-    """Where a frame of an arm comes from.
-
-    ``ABSENT``: there is no hand to follow, positions are NaN. ``CONVERGED``: within tolerance of its target.
-    ``INTERPOLATED``: between converged frames at most 0.25 s apart, whether or not there was a target.
-    ``UNREACHABLE``: the nearest that was found, outside of tolerance.
-    """
-
-    ABSENT = 0
-    CONVERGED = 1
-    INTERPOLATED = 2
-    UNREACHABLE = 3
 
 
 @dataclass(frozen=True)
@@ -62,7 +49,8 @@ class RobotMotion:
         joints: Names of its positions, in order.
         q: (T, dof) rad or m, in the order of ``Robot.dofs``; NaN where the arm has nothing to follow.
         root: ``T_camera_root`` (T, 4, 4), m.
-        source: :class:`RobotSource` by arm's side, (T, 2); 0 for a side that the robot has no arm for.
+        source: :class:`RobotSource` by arm's side, (T, 2); 0 for a side that the robot has no arm for. Interpolated are
+            frames between converged ones at most 0.25 s apart, whether or not there was a target.
         residual: (T, 2, 2): distance of the tool from its target, m, and angle, rad (of the axis alone for an arm of
             fewer than six joints); NaN where there is no target.
         report: What chose the root and how well the trajectory is, plain values fit for JSON.
