@@ -28,10 +28,12 @@ from hoiset.builder.retarget.reach import single
 from hoiset.builder.retarget.robot import load_robot
 from hoiset.builder.retarget.seeds import solve_poses
 from hoiset.builder.retarget.tracking import Tracking, residuals
-from hoiset.builder.retarget.trajectory import Bounds, limit_speed, solve_trajectories
+from hoiset.builder.retarget.trajectory import Bounds, TrajectoryParams, limit_speed, solve_trajectories
 
 READY = np.array([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785])
 FRAMES, HYPOTHESES, DRAWS, QUICK_DRAWS, REPEATS = 300, 8, 4, 1, 3
+SMOOTH, KNEE = TrajectoryParams(velocity=0.03, acceleration=2e-3), 0.3
+"""Smoother than a retarget is by default, whose targets are in reach for the most part."""
 SCALES = {"easy": 1.0, "hard": 4.0}
 
 
@@ -77,7 +79,7 @@ def measure(draws: int, repeats: int) -> dict[str, dict[str, dict[str, float]]]:
             costs: list[np.ndarray] = []
 
             def whole(start: np.ndarray, X: np.ndarray = X, costs: list[np.ndarray] = costs) -> np.ndarray:
-                q, cost = solve_trajectories(Tracking(reach, X[:, :, None]), start, stamps, bounds)
+                q, cost = solve_trajectories(Tracking(reach, X[:, :, None], KNEE), start, stamps, bounds, SMOOTH)
                 costs.append(cost)
                 return limit_speed(q, stamps, kinematics.velocity)
 

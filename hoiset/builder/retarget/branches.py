@@ -26,14 +26,11 @@ def candidate_poses(
     reach: Reach, targets: Float[np.ndarray, "T A 4 4"], *, jittered: int = 3, iterations: int = 20
 ) -> tuple[Float[np.ndarray, "K T dof"], Float[np.ndarray, "K T"]]:
     """Solutions of every frame from several starts, and their errors in units of 10 mm; home is the first start."""
-    rng = np.random.default_rng(JITTER_SEED)
-    span = reach.upper - reach.lower
-    starts = [reach.home]
-    starts += [reach.home + rng.normal(0, JITTER, len(span)) * span for _ in range(jittered)]
     first = solve_poses(reach, targets, iterations=iterations)
     seen = np.flatnonzero(np.isfinite(targets).all((-1, -2)).any(-1))
     keys = [first.q[seen[int(share * len(seen))]] for share in KEYS] if len(seen) else []
-    found = [first, *(solve_poses(reach, targets, start, iterations=iterations) for start in [*starts[1:], *keys])]
+    starts = [*reach.near_home(JITTER_SEED, jittered, JITTER), *keys]
+    found = [first, *(solve_poses(reach, targets, start, iterations=iterations) for start in starts)]
     error = np.stack([np.nansum(s.position_error**2 + (ANGLE_UNIT_M * s.angle_error) ** 2, -1) for s in found])
     return np.stack([s.q for s in found]), np.sqrt(error) / UNIT_M
 

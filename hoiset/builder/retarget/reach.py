@@ -37,6 +37,9 @@ class Reach:
         upper: (dof,) greatest positions, rad or m.
         velocity: (dof,) greatest speeds, rad/s or m/s; infinite where unstated.
         home: (dof,) positions at rest.
+        places: (dof,) place of each joint in its arm's chain.
+        senses: (dof,) 1 or -1, so that the mirror image of a movement has the same sign in the other arm; 0 for joints
+            that arms share.
     """
 
     chains: tuple[Kinematics, ...]
@@ -49,6 +52,17 @@ class Reach:
     upper: Float[np.ndarray, " dof"]
     velocity: Float[np.ndarray, " dof"]
     home: Float[np.ndarray, " dof"]
+    places: Int[np.ndarray, " dof"]
+    senses: Float[np.ndarray, " dof"]
+
+    def near_home(self, seed: int, n: int, spread: float) -> Float[np.ndarray, "n dof"]:
+        """Positions at random around home, inside the limits, the same in every call and alike for mirrored arms.
+
+        ``spread`` is the standard deviation as a share of each joint's range.
+        """
+        draw = np.random.default_rng(seed).normal(0.0, spread, (n, int(self.places.max()) + 1))
+        moved = self.home + draw[:, self.places] * self.senses * (self.upper - self.lower)
+        return np.asarray(np.clip(moved, self.lower, self.upper))
 
     def tools_and_jacobian(
         self, q: Float[np.ndarray, "*B dof"]
@@ -137,7 +151,7 @@ def single(kinematics: Kinematics, task: Task = "pose") -> Reach:
         raise RobotError(f"found task {task!r}, expected pose, x, y or z")
     n = np.arange(len(kinematics.dofs))
     limits = (kinematics.lower, kinematics.upper, kinematics.velocity, kinematics.home)
-    return Reach((kinematics,), (n,), (task,), np.eye(4)[None], (0,), n, *limits)
+    return Reach((kinematics,), (n,), (task,), np.eye(4)[None], (0,), n, *limits, n, np.ones(len(n)))
 
 
 def rotation_vector(R: Float[np.ndarray, "*B 3 3"]) -> Float[np.ndarray, "*B 3"]:
@@ -173,11 +187,17 @@ def _reach(robot: Robot, arms: tuple[Arm, ...]) -> Reach:
     used = {joint.name for kinematics in chains for joint in kinematics.dofs}
     dofs = np.array([place for place, joint in enumerate(robot.dofs) if joint.name in used])
     names = [robot.dofs[place].name for place in dofs]
+    columns = tuple(np.array([names.index(joint.name) for joint in kinematics.dofs]) for kinematics in chains)
     rest = whole(robot)
     T_root_link = dict(zip(rest.links, rest.forward(rest.home), strict=True))
+    places, senses = np.zeros(len(dofs), np.int64), np.zeros(len(dofs))
+    for arm, kinematics, mine in zip(arms, chains, columns, strict=True):
+        turns = T_root_link[arm.base][:3, :3] @ kinematics.jacobian(kinematics.home)[3:]
+        alone = np.array([sum(joint in other.dofs for other in chains) == 1 for joint in kinematics.dofs])
+        places[mine], senses[mine] = np.arange(len(mine)), alone * _senses(robot, arm, turns)
     return Reach(
         chains=chains,
-        columns=tuple(np.array([names.index(joint.name) for joint in kinematics.dofs]) for kinematics in chains),
+        columns=columns,
         tasks=tuple(task_of(arm, kinematics) for arm, kinematics in zip(arms, chains, strict=True)),
         T_root_base=np.stack([T_root_link[arm.base] for arm in arms]),
         sides=tuple(HANDS.index(arm.side) for arm in arms),
@@ -186,7 +206,19 @@ def _reach(robot: Robot, arms: tuple[Arm, ...]) -> Reach:
         upper=rest.upper[dofs],
         velocity=rest.velocity[dofs],
         home=rest.home[dofs],
+        places=places,
+        senses=senses,
     )
+
+
+def _senses(robot: Robot, arm: Arm, turns: Float[np.ndarray, "3 J"]) -> Float[np.ndarray, " J"]:
+    """1 or -1 by the direction of each joint's axis, that of a right arm seen in the mirror."""
+    up, forward = np.array(robot.up), np.array(robot.forward)
+    if arm.side == "right":
+        aside = np.cross(up, forward)
+        turns = 2 * aside[:, None] * (aside @ turns) - turns
+    along = np.array([0.9, 0.5, 0.3]) @ np.stack([forward, np.cross(up, forward), up]) @ turns
+    return np.where(along < 0, -1.0, 1.0)
 
 
 def task_of(arm: Arm, kinematics: Kinematics) -> Task:

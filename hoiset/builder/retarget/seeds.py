@@ -81,12 +81,10 @@ def solve_poses(
     wanted = np.flatnonzero(np.isfinite(rows).all((-1, -2)).any(-1))
     for chunk in np.array_split(wanted, max(1, -(-len(wanted) // CHUNK))):
         q[chunk], e[chunk] = _solve(reach, rows[chunk], q[chunk], iterations)
-    rng = np.random.default_rng(JITTER_SEED)
-    for _ in range(starts - 1):
-        jittered = reach.home + rng.normal(0.0, JITTER, len(reach.home)) * (reach.upper - reach.lower)
+    for jittered in reach.near_home(JITTER_SEED, starts - 1, JITTER):
         left = wanted[~_done(e[wanted])]
         for chunk in np.array_split(left, max(1, -(-len(left) // CHUNK))):
-            again = np.broadcast_to(np.clip(jittered, reach.lower, reach.upper), (len(chunk), len(jittered)))
+            again = np.broadcast_to(jittered, (len(chunk), len(jittered)))
             q_new, e_new = _solve(reach, rows[chunk], again, iterations)
             better = _score(e_new) < _score(e[chunk])
             q[chunk[better]], e[chunk[better]] = q_new[better], e_new[better]

@@ -12,7 +12,7 @@ from hoiset.builder.retarget.trajectory import Terms, robust_terms
 
 POSITION_M, ANGLE_RAD, AXIS_RAD = 0.01, math.radians(3.0), math.radians(5.0)
 """Within these a pose, or a position and one axis, counts as reached."""
-KNEE = 0.3
+KNEE = 1.0
 """Tolerances from which on an error pulls no harder: frames out of reach leave their neighbours alone."""
 
 
@@ -27,10 +27,11 @@ class Tracking:
     Args:
         reach: The arms.
         targets: ``T_root_tool`` (T, A, 4, 4) for all trajectories, or (B, T, A, 4, 4); NaN for none.
+        knee: Tolerances from which on an error pulls no harder.
     """
 
-    def __init__(self, reach: Reach, targets: Float[np.ndarray, "*B T A 4 4"]) -> None:
-        self.reach, self.targets = reach, np.asarray(targets, np.float64)
+    def __init__(self, reach: Reach, targets: Float[np.ndarray, "*B T A 4 4"], knee: float = KNEE) -> None:
+        self.reach, self.targets, self.knee = reach, np.asarray(targets, np.float64), knee
         self._units = np.repeat(1 / tolerances(reach), 3, -1)
 
     def __call__(self, q: Float[np.ndarray, "B T dof"], rows: Int[np.ndarray, " B"]) -> Terms:
@@ -40,7 +41,7 @@ class Tracking:
         e = self.reach.errors(T, targets) * self._units
         J = self.reach.slopes(T, J) * self._units[..., None]
         blocks = (*q.shape[:2], 2 * e.shape[-2], 3)
-        return robust_terms(e.reshape(blocks), J.reshape(*blocks, q.shape[-1]), KNEE)
+        return robust_terms(e.reshape(blocks), J.reshape(*blocks, q.shape[-1]), self.knee)
 
 
 def residuals(

@@ -32,9 +32,9 @@ class TrajectoryParams(Params):
     Wishes are measured in tolerances, so these say how many squared tolerances a squared rad/s and so on is worth.
     """
 
-    velocity: float = Field(3e-2, ge=0)
+    velocity: float = Field(1e-2, ge=0)
     """Of a squared speed, (rad/s)2."""
-    acceleration: float = Field(2e-3, ge=0)
+    acceleration: float = Field(3e-5, ge=0)
     """Of a squared acceleration, (rad/s2)2."""
     rest: float = Field(2e-3, gt=0)
     """Of a squared distance from the posture at rest, rad2."""

@@ -94,8 +94,8 @@ def test_the_hinge_keeps_speeds_near_their_limits() -> None:
     start = np.broadcast_to(reach.home, (1, 40, 7))
     q, _ = solve_trajectories(Tracking(reach, targets), start, time, bounds_of(reach))
     share = np.abs(np.diff(q[0], axis=0)) / (np.diff(time)[:, None] * reach.velocity)
-    assert 0.9 < share.max() < 1.1
-    params = TrajectoryParams(speed=0.0, acceleration=1e-6, velocity=0.0)
+    assert 0.9 < share.max() < 1.2
+    params = TrajectoryParams(speed=0.0)
     free, _ = solve_trajectories(Tracking(reach, targets), start, time, bounds_of(reach), params)
     assert (np.abs(np.diff(free[0], axis=0)) / (np.diff(time)[:, None] * reach.velocity)).max() > 2.0
 
