@@ -1,0 +1,1 @@
+"""Replay: could what was recovered have happened? A gripper repeats the hand's path in a physics simulation."""
