@@ -17,12 +17,16 @@ from pydantic import Field
 
 from hoiset.builder.params import Params
 from hoiset.builder.retarget.branches import candidate_poses, smoothest_path
-from hoiset.builder.retarget.reach import Reach, arms_of, reaches
+from hoiset.builder.retarget.collision import CollisionParams, Collisions
+from hoiset.builder.retarget.reach import Reach, arms_of, joined, reaches
 from hoiset.builder.retarget.records import RobotSource
 from hoiset.builder.retarget.robot import Robot
 from hoiset.builder.retarget.tracking import Tracking, residuals, tolerances
-from hoiset.builder.retarget.trajectory import Bounds, TrajectoryParams, limit_speed, solve_trajectories
+from hoiset.builder.retarget.trajectory import Bounds, Terms, TrajectoryParams, Wishes, limit_speed, solve_trajectories
 from hoiset.errors import RobotError
+
+FIRST = 8
+"""Steps that every start is given before the best goes on alone."""
 
 
 class ArmParams(Params):
@@ -35,6 +39,8 @@ class ArmParams(Params):
     further_starts: int = Field(3, ge=0)
     """Starts at random that every frame's solutions are sought from beside home and three frames' solutions."""
     trajectory: TrajectoryParams = TrajectoryParams()
+    collision: CollisionParams | None = CollisionParams()
+    """How hard arms keep off each other, the body and the table; ``None`` leaves collisions alone and unmeasured."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,15 @@ class ArmFit:
         source: :class:`RobotSource` by side, (T, 2); 0 for a side without an arm.
         residual: (T, 2, 2) distance, m, and angle, rad (of the axis alone where an arm follows one), of the tools from
             their targets; NaN where there is no target or no arm.
-        report: Plain values on the fit.
+        depth: (T,) greatest depth, m, of a shape of a following arm in another, in the body or in the table; 0 where
+            all are apart, NaN where no arm follows or collisions are not looked at.
+        report: Plain values on the fit: what collisions cost, see :func:`fit_arms`.
     """
 
     q: Float[np.ndarray, "T dof"]
     source: UInt8[np.ndarray, "T 2"]
     residual: Float[np.ndarray, "T 2 2"]
+    depth: Float[np.ndarray, " T"]
     report: dict[str, Any] = field(default_factory=dict)
 
 
@@ -61,54 +70,139 @@ def fit_arms(
     targets: Float[np.ndarray, "T 2 4 4"],
     time: Float[np.ndarray, " T"],
     params: ArmParams | None = None,
+    *,
+    table: Float[np.ndarray, "4"] | None = None,
 ) -> ArmFit:
     """Let a robot's arms follow wrists.
+
+    Arms that share no joints are fitted each by itself, with soft terms that keep them off the body and the table; if
+    they then touch each other, all are solved once more together. ``report["collision"]``: ``pairs`` of shapes that
+    were held against each other, ``frames`` in which some still overlap, their greatest ``depth_m``, and by how much
+    less (``cost_m``, ``cost_rad``) the tools would miss their targets in the mean if shapes could pass each other.
 
     Args:
         robot: The robot; where it has several arms on a side, the one with the most joints follows.
         targets: ``T_root_wrist``, m; left, right; NaN where there is no hand.
         time: Ascending, s; steps may differ.
         params: Weights and starts.
+        table: Unit normal in the root frame and offset, m: the table is where normal . x < offset.
 
     Raises:
         RobotError: Shapes do not fit, time does not ascend, or a target is no rigid pose.
     """
     params = params or ArmParams()
     targets, time = _checked(targets, time)
-    n_frames = len(time)
-    q = np.full((n_frames, len(robot.dofs)), np.nan)
-    source = np.full((n_frames, 2), RobotSource.ABSENT, np.uint8)
-    residual = np.full((n_frames, 2, 2), np.nan)
+    seen = np.isfinite(targets).all((-1, -2))
+    sides = [side for reach in reaches(robot) for side in reach.sides if seen[:, list(reach.sides)].any()]
+    q = np.full((len(time), len(robot.dofs)), np.nan)
+    source = np.full((len(time), 2), RobotSource.ABSENT, np.uint8)
+    residual, depth = np.full((len(time), 2, 2), np.nan), np.full(len(time), np.nan)
     _hold(robot, q)
-    report: dict[str, Any] = {}
+    if not sides:
+        return ArmFit(q, source, residual, depth)
+    everything = joined(robot, sides)
+    found = np.empty((len(time), len(everything.dofs)))
     for reach in reaches(robot):
-        wanted = targets[:, list(reach.sides)]
-        seen = np.isfinite(wanted).all((-1, -2))
-        if not seen.any():
-            continue
-        found = fit_reach(reach, wanted, time, params)
-        e = residuals(reach, found, wanted)
-        kinds = sources(e, tolerances(reach), time, params.gap_s)
-        source[:, list(reach.sides)], residual[:, list(reach.sides)] = kinds, e
-        for arm, columns in enumerate(reach.columns):
-            rows = np.ix_(kinds[:, arm] != RobotSource.ABSENT, reach.dofs[columns])
-            q[rows] = found[np.ix_(kinds[:, arm] != RobotSource.ABSENT, columns)]
-    return ArmFit(q, source, residual, report)
+        if seen[:, list(reach.sides)].any():
+            place = np.searchsorted(everything.dofs, reach.dofs)
+            apart = None if params.collision is None else Collisions(robot, reach, table, params.collision)
+            found[:, place] = fit_reach(reach, targets[:, list(reach.sides)], time, params, apart)
+    wanted = targets[:, list(everything.sides)]
+    report: dict[str, Any] = {}
+    if params.collision is not None:
+        collisions = Collisions(robot, everything, table, params.collision)
+        found = _keep_apart(everything, collisions, found, wanted, time, params)
+        depth = collisions.depth(found)
+        report["collision"] = _cost_of_collisions(everything, collisions, found, wanted, time, params)
+    e = residuals(everything, found, wanted)
+    kinds = sources(e, tolerances(everything), time, params.gap_s)
+    source[:, list(everything.sides)], residual[:, list(everything.sides)] = kinds, e
+    for arm, columns in enumerate(everything.columns):
+        follows = kinds[:, arm] != RobotSource.ABSENT
+        q[np.ix_(follows, everything.dofs[columns])] = found[np.ix_(follows, columns)]
+    return ArmFit(q, source, residual, np.where((source != RobotSource.ABSENT).any(-1), depth, np.nan), report)
 
 
 def fit_reach(
-    reach: Reach, targets: Float[np.ndarray, "T A 4 4"], time: Float[np.ndarray, " T"], params: ArmParams
+    reach: Reach,
+    targets: Float[np.ndarray, "T A 4 4"],
+    time: Float[np.ndarray, " T"],
+    params: ArmParams,
+    collisions: Collisions | None = None,
 ) -> Float[np.ndarray, "T dof"]:
     """A trajectory of arms that are solved together, inside limits and speeds, for all frames."""
-    velocity = np.where(np.isfinite(reach.velocity), reach.velocity, params.speed)
+    bounds = _bounds(reach, params)
     seen = np.flatnonzero(np.isfinite(targets).all((-1, -2)).any(-1))
     candidates, error = candidate_poses(reach, targets[seen], jittered=params.further_starts)
-    path = smoothest_path(candidates, error, time[seen], velocity)
+    if collisions is not None:
+        error = error + collisions.depth(candidates) / collisions.params.unit_m
+    path = smoothest_path(candidates, error, time[seen], bounds.velocity)
     starts = [np.broadcast_to(reach.home, (len(time), len(reach.home)))]
     starts += [_spread(time, time[seen], start) for start in (candidates[0], path)]
-    bounds = Bounds(reach.lower, reach.upper, velocity, reach.home)
-    found, cost = solve_trajectories(Tracking(reach, targets), np.stack(starts), time, bounds, params.trajectory)
-    return limit_speed(found[int(cost.argmin())], time, velocity)
+    wishes = _wishes(reach, targets, collisions)
+    first = params.trajectory.model_copy(update={"iterations": min(FIRST, params.trajectory.iterations)})
+    found, cost = solve_trajectories(wishes, np.stack(starts), time, bounds, first)
+    best = found[int(cost.argmin())]
+    found, _ = solve_trajectories(wishes, best[None], time, bounds, params.trajectory)
+    return limit_speed(found[0], time, bounds.velocity)
+
+
+def _wishes(reach: Reach, targets: Float[np.ndarray, "T A 4 4"], collisions: Collisions | None) -> Wishes:
+    tracking = Tracking(reach, targets)
+    if collisions is None:
+        return tracking
+
+    def both(q: np.ndarray, rows: np.ndarray) -> Terms:
+        (c, g, H), (c_apart, g_apart, H_apart) = tracking(q, rows), collisions(q, rows)
+        return c + c_apart, g + g_apart, H + H_apart
+
+    return both
+
+
+def _bounds(reach: Reach, params: ArmParams) -> Bounds:
+    velocity = np.where(np.isfinite(reach.velocity), reach.velocity, params.speed)
+    return Bounds(reach.lower, reach.upper, velocity, reach.home)
+
+
+def _keep_apart(
+    reach: Reach,
+    collisions: Collisions,
+    q: Float[np.ndarray, "T dof"],
+    targets: Float[np.ndarray, "T A 4 4"],
+    time: Float[np.ndarray, " T"],
+    params: ArmParams,
+) -> Float[np.ndarray, "T dof"]:
+    """Positions of all arms together whose shapes push each other apart, where they touch."""
+    if not collisions.depth(q).any():
+        return q
+    bounds, wishes = _bounds(reach, params), _wishes(reach, targets, collisions)
+    found, _ = solve_trajectories(wishes, q[None], time, bounds, params.trajectory)
+    return limit_speed(found[0], time, bounds.velocity)
+
+
+def _cost_of_collisions(
+    reach: Reach,
+    collisions: Collisions,
+    q: Float[np.ndarray, "T dof"],
+    targets: Float[np.ndarray, "T A 4 4"],
+    time: Float[np.ndarray, " T"],
+    params: ArmParams,
+) -> dict[str, Any]:
+    """What is left of overlaps, and how much nearer the tools would come if shapes could pass through each other."""
+    depth, bounds = collisions.depth(q), _bounds(reach, params)
+    cost = np.zeros(2)
+    if collisions.pushes(q):
+        found, _ = solve_trajectories(Tracking(reach, targets), q[None], time, bounds, params.trajectory)
+        free = limit_speed(found[0], time, bounds.velocity)
+        pushed, passing = (np.nanmean(residuals(reach, each, targets), (0, 1)) for each in (q, free))
+        cost = np.maximum(pushed - passing, 0.0)
+    return {
+        "pairs": collisions.pairs,
+        "frames": int((depth > 0).sum()),
+        "depth_m": float(depth.max(initial=0.0)),
+        "cost_m": float(cost[0]),
+        "cost_rad": float(cost[1]),
+    }
 
 
 def sources(

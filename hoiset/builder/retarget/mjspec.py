@@ -81,7 +81,7 @@ def add_robot(spec: Any, robot: Robot, *, prefix: str = "", root: Pose | None = 
         bodies[arm.link].add_site(
             name=f"{prefix}{arm.name}_wrist", pos=arm.tool.xyz, quat=arm.tool.quat, size=[0.005] * 3
         )
-    for first, second in (*_adjacent(robot), *robot.exclude):
+    for first, second in (*adjacent_links(robot), *robot.exclude):
         spec.add_exclude(bodyname1=prefix + first, bodyname2=prefix + second)
     for joint in robot.moving:
         if joint.mimic is not None:
@@ -127,7 +127,7 @@ def set_positions(model: Any, data: Any, robot: Robot, q: Float[np.ndarray, " do
         data.qpos[model.joint(prefix + name).qposadr[0]] = value
 
 
-def _adjacent(robot: Robot) -> list[tuple[str, str]]:
+def adjacent_links(robot: Robot) -> list[tuple[str, str]]:
     """Pairs of links with shapes that one joint holds together, and those fixed to each other with it."""
     group = {robot.root: robot.root}
     for joint in robot.joints:

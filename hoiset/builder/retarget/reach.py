@@ -7,6 +7,7 @@ between the tool's and the target's, whatever the turn about it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -143,6 +144,11 @@ def reaches(robot: Robot) -> tuple[Reach, ...]:
         groups = [group for group in groups if group not in joined]
         groups.append([other for group in joined for other in group] + [arm])
     return tuple(_reach(robot, tuple(group)) for group in groups)
+
+
+def joined(robot: Robot, sides: Collection[int]) -> Reach:
+    """The arms of these sides (0 left, 1 right) as one, whether or not they share joints."""
+    return _reach(robot, tuple(arm for arm in arms_of(robot) if HANDS.index(arm.side) in sides))
 
 
 def single(kinematics: Kinematics, task: Task = "pose") -> Reach:

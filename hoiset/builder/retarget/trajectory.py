@@ -26,6 +26,10 @@ NEGLIGIBLE = 0.05**2 / 2
 """Cost per second that is as good as none, squared tolerances."""
 
 
+PATIENCE = 0.2
+"""Share of giving up for a step that made things worse, after which a more careful one is tried."""
+
+
 class TrajectoryParams(Params):
     """How smooth a trajectory is and how long is looked for it.
 
@@ -84,7 +88,7 @@ def solve_trajectories(
     best = np.clip(q0, bounds.lower, bounds.upper)
     n_trajectories = len(best)
     final = np.full(n_trajectories, np.inf)
-    rows, calm = np.arange(n_trajectories), np.zeros(n_trajectories, np.int64)
+    rows, calm = np.arange(n_trajectories), np.zeros(n_trajectories)
     damping = np.full(n_trajectories, 1.0)
     held_terms: Terms | None = None
     trial = best.copy()
@@ -100,8 +104,8 @@ def solve_trajectories(
             for old, new in zip(held_terms, (cost, g, H), strict=True):
                 old[better] = new[better]
         damping[rows] = np.clip(np.where(better, damping[rows] / 4, damping[rows] * 6), 1e-6, 1e8)
-        calm[rows] = np.where(enough, 0, calm[rows] + 1)
-        keep = calm[rows] < 2
+        calm[rows] = np.where(enough, 0.0, calm[rows] + np.where(better, 0.5, PATIENCE))
+        keep = calm[rows] < 1.0
         if iteration == params.iterations or not keep.any():
             break
         if not keep.all():
