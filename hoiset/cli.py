@@ -20,6 +20,7 @@ from hoiset import (
     cli_plan,
     cli_push,
     cli_studio,
+    cli_train,
     cli_upkeep,
     console,
 )
@@ -49,6 +50,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "eval": cli_eval.eval_,
     "filter": cli_filter.filter_,
     "info": cli_dataset.info,
+    "train-root": cli_train.train_root,
     "doctor": cli_doctor.doctor,
     "view": cli_dataset.view,
 }
