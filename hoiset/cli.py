@@ -19,8 +19,8 @@ from hoiset import (
     cli_filter,
     cli_plan,
     cli_push,
+    cli_replay,
     cli_studio,
-    cli_train,
     cli_upkeep,
     console,
 )
@@ -48,9 +48,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "migrate": cli_upkeep.migrate,
     "push": cli_push.push,
     "eval": cli_eval.eval_,
+    "replay": cli_replay.replay,
     "filter": cli_filter.filter_,
     "info": cli_dataset.info,
-    "train-root": cli_train.train_root,
     "doctor": cli_doctor.doctor,
     "view": cli_dataset.view,
 }

@@ -27,6 +27,7 @@ def test_the_schema_page_is_current() -> None:
         "docs/loading.md",
         "docs/lerobot.md",
         "docs/push.md",
+        "docs/replay.md",
     ],
 )
 def test_links_lead_somewhere(page: str) -> None:

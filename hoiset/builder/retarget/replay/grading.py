@@ -15,6 +15,7 @@ from hoiset.builder.retarget.replay.simulation import Played, object_poses
 from hoiset.geometry import angle_between
 
 TOUCH_N = 1e-3
+GAIN = 0.5
 FAR_M = 10.0
 """Stands in for the error of a simulation that did not stay finite."""
 
@@ -26,15 +27,22 @@ class Errors:
     Attributes:
         position_m: (B, F) distance of the object's centre from the recorded one.
         rotation_rad: (B, F) angle.
+        without_hand_m: Mean distance if nobody touches the object; infinite while that is not known.
     """
 
     position_m: Float[np.ndarray, "B F"]
     rotation_rad: Float[np.ndarray, "B F"]
+    without_hand_m: float = np.inf
 
     def passed(self, at: Threshold) -> Bool[np.ndarray, "B"]:
-        """Mean errors within both bounds, and no frame beyond twice the distance."""
+        """Where :class:`Threshold` says so."""
         near = (self.position_m.mean(1) <= at.position_m) & (self.rotation_rad.mean(1) <= at.rotation_rad)
+        near &= self.position_m.mean(1) <= GAIN * self.without_hand_m
         return np.asarray(near & (self.position_m.max(1) <= 2.0 * at.position_m))
+
+    def one(self, index: int) -> Errors:
+        """Those of one rollout."""
+        return Errors(self.position_m[[index]], self.rotation_rad[[index]], self.without_hand_m)
 
     def reached(self, at: Threshold) -> Float[np.ndarray, "B"]:
         """Share of frames within both bounds."""
@@ -48,7 +56,7 @@ class Errors:
         }
 
 
-def errors_of(plan: Plan, played: Played) -> Errors:
+def errors_of(plan: Plan, played: Played, without_hand_m: float = np.inf) -> Errors:
     """Errors of every rollout."""
     reference = plan.reference[plan.judged]
     places, turns = object_poses(played, plan.step_of[plan.judged])
@@ -57,7 +65,9 @@ def errors_of(plan: Plan, played: Played) -> Errors:
     position = np.minimum(np.linalg.norm(centre - true, axis=-1), FAR_M)
     rotation = angle_between(turns, np.broadcast_to(reference[:, :3, :3], turns.shape))
     return Errors(
-        np.where(played.sound[:, None], position, FAR_M), np.where(played.sound[:, None], rotation, float(np.pi))
+        np.where(played.sound[:, None], position, FAR_M),
+        np.where(played.sound[:, None], rotation, float(np.pi)),
+        without_hand_m,
     )
 
 

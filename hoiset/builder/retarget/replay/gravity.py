@@ -1,4 +1,4 @@
-"""Which way is down, where nobody says: an object that stands still stands on a flat side below its centre."""
+"""Which way is down, where nobody says: across the flat side that an object stands on, or level between its places."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from hoiset.geometry import make_T
 CAMERA_CONE_RAD = float(np.deg2rad(35.0))
 """How far down may be from the arc between the image's lower edge and the viewing direction: cameras are rolled little
 and look level or down."""
+LEAST_MOVE_M = 0.08
+PITCH_DEG = (-10.0, 60.0)
+LEVEL_SHARE = 0.2
+"""How much resting places may differ in height against how far they are apart in depth."""
 FLAT_RAD = float(np.deg2rad(4.0))
 LEAST_SHARE = 0.25
 """A side that stands is at least so large against the shadow that the object throws on it."""
@@ -46,6 +50,30 @@ def gravity_from_rest(body: Body, R_camera_object: Float[np.ndarray, "3 3"]) -> 
     if not found or (len(found) > 1 and found[0][0] < CLEAR * found[1][0]):
         return None
     return np.asarray(found[0][1] / np.linalg.norm(found[0][1]))
+
+
+def gravity_from_places(places: Float[np.ndarray, "K 3"]) -> Float[np.ndarray, "3"] | None:
+    """Direction of gravity in the camera frame from places that an object rests at, taken to be equally high.
+
+    The camera is taken to have no roll, so that only its pitch is to be found; a place on a shelf misleads.
+
+    Args:
+        places: Of the object's centre, camera frame, m.
+
+    Returns:
+        Unit vector; ``None`` where the places are too near each other in depth, or no pitch makes them level.
+    """
+    moves = places[1:] - places[0]
+    deep = np.abs(moves[:, 2]).max(initial=0.0)
+    if deep < LEAST_MOVE_M:
+        return None
+    pitches = np.deg2rad(np.arange(PITCH_DEG[0], PITCH_DEG[1] + 0.05, 0.1))
+    rises = np.cos(pitches)[:, None] * moves[:, 1] + np.sin(pitches)[:, None] * moves[:, 2]
+    off = np.sqrt((rises**2).mean(1))
+    best = int(off.argmin())
+    if best in (0, len(pitches) - 1) or off[best] > LEVEL_SHARE * deep:
+        return None
+    return np.array([0.0, np.cos(pitches[best]), np.sin(pitches[best])])
 
 
 def _areas(corners: Float[np.ndarray, "F 3 3"]) -> Float[np.ndarray, "F"]:

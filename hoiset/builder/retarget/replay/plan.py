@@ -165,11 +165,17 @@ class Plan:
         first = min(start for spans in self.spans for start, _ in spans)
         return max(first - CLOSES_BEFORE_S + CLOSES_WITHIN_S, float(self.frames[0]))
 
+    def _others(self, hand: int) -> list[Span]:
+        """When other grippers hold; an object that is handed over is not let go before."""
+        return [span for other, spans in enumerate(self.spans) if other != hand for span in spans]
+
     def _setpoints(self, hand: int, delay_s: float) -> Float[np.ndarray, "N"]:
         closed = np.zeros(len(self.times))
         for start, end in self.spans[hand] if self.closes else ():
             closes = start - CLOSES_BEFORE_S + delay_s
             opens = max(end - OPENS_BEFORE_S, 0.5 * (closes + end)) if end < self.frames[-1] - STEP_S else np.inf
+            taken = [first for first, last in self._others(hand) if first <= end + CLOSES_BEFORE_S and last > end]
+            opens = max([opens, *(first + CLOSES_WITHIN_S for first in taken)])
             closed[(self.times >= closes) & (self.times <= opens)] = 1.0
         n = round(CLOSES_WITHIN_S / STEP_S)
         ramp = np.convolve(np.concatenate([np.full(n - 1, closed[0]), closed]), np.full(n, 1.0 / n), "valid")
@@ -195,7 +201,7 @@ def _between(points: Float[np.ndarray, "N 3"]) -> Bool[np.ndarray, "N"]:
 
 
 def _miss(body: Body, T: Float[np.ndarray, "4 4"], pose: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "3"]:
-    """From the gripper's middle to that of the part between the pads, or to the nearest part, in its frame."""
+    """From the gripper's middle to where whole pads would close on what is between or next to them, in its frame."""
     points = transform(invert(T) @ pose, body.surface)
     between = _between(points)
     if not between.any():
@@ -204,4 +210,6 @@ def _miss(body: Body, T: Float[np.ndarray, "4 4"], pose: Float[np.ndarray, "4 4"
         inwards = centre - nearest
         return np.asarray(nearest + inwards * min(1.0, 0.015 / max(float(np.linalg.norm(inwards)), 1e-9)))
     low, high = points[between].min(0), points[between].max(0)
-    return np.array([0.5 * (low[0] + high[0]), np.clip(0.0, low[1], high[1]), np.clip(0.0, low[2], high[2])])
+    inset = np.minimum(PAD_M, 0.5 * (high - low))
+    whole = np.clip(0.0, low + inset, high - inset)
+    return np.array([0.5 * (low[0] + high[0]), whole[1], whole[2]])

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, UInt8
 
 Mesh = tuple[Float[np.ndarray, "V 3"], Int[np.ndarray, "F 3"]]
 Status = Literal["passed", "failed", "not_testable"]
-Gravity = Literal["given", "support", "assumed", "absent"]
+Gravity = Literal["given", "support", "level", "assumed", "absent"]
 
 REASONS: dict[str, str] = {
     "no_scale": "nothing makes the clip metric",
@@ -55,6 +55,7 @@ class ReplayClip:
         contact: (T, 2, O) least distance of a fingertip from the surface, m; NaN where absent.
         meshes: O meshes (vertices in m in the object's frame, faces); ``None`` where there is none.
         labels: O nouns; "" where unknown.
+        sided: Whether the flat sides of each mesh are the object's own, not those of an outline that was made solid.
         gravity: (3,) direction in the camera frame; ``None`` where unknown.
         scaled: Whether something makes the clip metric.
     """
@@ -68,6 +69,7 @@ class ReplayClip:
     contact: Float[np.ndarray, "T 2 O"]
     meshes: tuple[Mesh | None, ...]
     labels: tuple[str, ...]
+    sided: tuple[bool, ...]
     gravity: Float[np.ndarray, "3"] | None = None
     scaled: bool = True
 
@@ -75,6 +77,9 @@ class ReplayClip:
 @dataclass(frozen=True)
 class Threshold:
     """How near a replay has to be: a pass has mean errors within both and no frame beyond twice ``position_m``.
+
+    And the object is on the mean no more than half as far from its path as if nobody touched it: a small movement is
+    not passed by standing still.
 
     Attributes:
         name: In records.
@@ -207,7 +212,8 @@ class ReplayRecord:
         frames: Frames that were judged.
         held_s: Time that it is held for.
         start: ``resting``, or ``held_in_place`` until the gripper closes, where it does not stand by itself.
-        gravity_source: ``given``, ``support`` (what it rests on), ``assumed`` or ``absent``.
+        gravity_source: ``given``; ``support``: across the flat side that it stands on; ``level``: from its resting
+            places being equally high; ``assumed``; or ``absent``.
         mass_kg: Assumed.
         friction: Assumed.
         checks: Kinematic checks; they do not enter the status.

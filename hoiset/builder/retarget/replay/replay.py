@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from hoiset.builder.reconstruct.smoothing import runs
 from hoiset.builder.retarget.mjspec import import_mujoco
 from hoiset.builder.retarget.replay.bodies import Body, body_of
-from hoiset.builder.retarget.replay.grading import Errors, contact_share, errors_of, slip_m
-from hoiset.builder.retarget.replay.gravity import gravity_from_rest, world_from_camera
+from hoiset.builder.retarget.replay.grading import contact_share, errors_of, slip_m
+from hoiset.builder.retarget.replay.gravity import gravity_from_places, gravity_from_rest, world_from_camera
 from hoiset.builder.retarget.replay.hand_path import gripper_path
 from hoiset.builder.retarget.replay.kinematic import kinematic_checks
 from hoiset.builder.retarget.replay.plan import Correction, Plan
@@ -24,7 +24,7 @@ from hoiset.builder.retarget.replay.records import (
     ReplayParams,
     ReplayRecord,
 )
-from hoiset.builder.retarget.replay.scene import Scene, build_scene
+from hoiset.builder.retarget.replay.scene import Scene, Support, build_scene
 from hoiset.builder.retarget.replay.search import Found, search
 from hoiset.builder.retarget.replay.simulation import Played, play
 from hoiset.builder.retarget.replay.spans import Timeline, timeline
@@ -44,13 +44,15 @@ class Trace:
 
     Attributes:
         plan: The plan.
-        scene: Its scene.
+        supports: What the object rests on.
         played: The rollout that the record is of.
+        joints: (F, 2, 21, 3) of the recorded hands at the plan's frames, m, world; NaN where absent.
     """
 
     plan: Plan
-    scene: Scene
+    supports: tuple[Support, ...]
     played: Played
+    joints: Float[np.ndarray, "F 2 21 3"]
 
 
 def replay_clip(clip: ReplayClip, params: ReplayParams | None = None) -> tuple[ReplayRecord, ...]:
@@ -126,11 +128,14 @@ def _gravity(
 ) -> tuple[Float[np.ndarray, "3"] | None, Gravity]:
     if clip.gravity is not None and np.isfinite(clip.gravity).all() and np.linalg.norm(clip.gravity) > 1e-6:
         return np.asarray(clip.gravity, np.float64) / np.linalg.norm(clip.gravity), "given"
-    resting = np.flatnonzero(span.resting)
-    if len(resting):
-        found = gravity_from_rest(body, clip.pose[resting[len(resting) // 2], index, :3, :3].astype(np.float64))
+    rests = [clip.pose[(a + b - 1) // 2, index].astype(np.float64) for a, b in runs(span.resting)]
+    if rests and clip.sided[index]:
+        found = gravity_from_rest(body, rests[0][:3, :3])
         if found is not None:
             return found, "support"
+    found = gravity_from_places(transform(np.array(rests), body.centre[None])[:, 0]) if rests else None
+    if found is not None:
+        return found, "level"
     if params.assume_gravity is not None:
         assumed = np.array(params.assume_gravity, np.float64)
         return assumed / np.linalg.norm(assumed), "assumed"
@@ -139,8 +144,10 @@ def _gravity(
 
 def make_plan(
     clip: ReplayClip, index: int, span: Timeline, body: Body, gravity: Float[np.ndarray, "3"], params: ReplayParams
-) -> tuple[Plan, tuple[Any, ...]]:
-    """The plan of an object and its supports; held in place where it is never at rest before it is held.
+) -> tuple[Plan, tuple[Support, ...], Float[np.ndarray, "F 2 21 3"]]:
+    """The plan of an object, its supports, and the hands' joints in its world.
+
+    It is held in place at first where it is not seen at rest before somebody holds it.
 
     Raises:
         NotTestable: A hand has too few poses.
@@ -151,14 +158,14 @@ def make_plan(
     there = there[(there >= span.first) & (there < span.last)]
     T_world_camera = world_from_camera(gravity, transform(pose[there[0]], body.centre[None])[0])
     reference = T_world_camera @ pose
+    joints = transform(T_world_camera, clip.joints[played].astype(np.float64).reshape(-1, 3)).reshape(-1, 2, 21, 3)
     paths = []
     for hand in span.hands:
-        joints = transform(T_world_camera, clip.joints[:, hand].astype(np.float64).reshape(-1, 3))
         paths.append(
             gripper_path(
                 clip.time[played],
                 _orthonormal(T_world_camera @ clip.wrist[played, hand].astype(np.float64)),
-                joints.reshape(-1, 21, 3)[played],
+                joints[:, hand],
                 span.held[played, hand],
                 smooth_s=params.smooth_s,
             )
@@ -178,7 +185,7 @@ def make_plan(
         most_m=params.correction_m,
         closes=params.closes,
     )
-    return plan, supports_of(body, reference[played], span.resting[played])
+    return plan, supports_of(body, reference[played], span.resting[played]), joints
 
 
 def _orthonormal(T: Float[np.ndarray, "T 4 4"]) -> Float[np.ndarray, "T 4 4"]:
@@ -199,7 +206,7 @@ def _simulated(
     gravity: Float[np.ndarray, "3"],
     params: ReplayParams,
 ) -> tuple[ReplayRecord, Trace]:
-    plan, supports = make_plan(clip, index, span, body, gravity, params)
+    plan, supports, joints = make_plan(clip, index, span, body, gravity, params)
     scene = build_scene(body, plan.start, supports, len(plan.paths), params)
     still = Correction.none(len(plan.paths))
     away = np.array([False, True])
@@ -207,25 +214,27 @@ def _simulated(
     if not plan.held_in_place and not _stands(plan, played.one(1)):
         plan = replace(plan, held_in_place=True)
         played = play(scene, plan, [still, still], params, away=away)
-    errors = errors_of(plan, played)
+    alone = errors_of(plan, played).one(1)
+    without_m = float(alone.position_m.mean())
+    errors = errors_of(plan, played.one(0), without_m)
     start = "held_in_place" if plan.held_in_place else "resting"
     base = replace(
         base,
         start=start,
         open_loop=errors.summary(0),
-        without_hand_m=float(errors.position_m[1].mean()),
+        without_hand_m=without_m,
         rollouts=2,
     )
-    if errors.passed(MIDDLE)[1]:
-        raise NotTestable("no_motion", f"{errors.position_m[1].mean() * 100:.1f} cm from its path without a hand")
-    opened = Found(still, Errors(errors.position_m[:1], errors.rotation_rad[:1]), played.one(0), 0)
+    if alone.passed(MIDDLE)[0]:
+        raise NotTestable("no_motion", f"{without_m * 100:.1f} cm from its path without a hand")
+    opened = Found(still, errors, played.one(0), 0)
     best, tier = opened, 1 if opened.errors.passed(MIDDLE)[0] else 0
-    if not tier and (found := search(scene, plan, params, (index,))) is not None:
+    if not tier and (found := search(scene, plan, params, (index,), without_m)) is not None:
         tier = 2 if found.errors.passed(MIDDLE)[0] else 0
         if tier or found.errors.position_m.mean() < opened.errors.position_m.mean():
             best = found
         base = replace(base, rollouts=base.rollouts + found.rollouts)
-    share = _draws(scene, plan, best.correction, params, index)
+    share = _draws(scene, plan, best, params, index)
     summary = best.errors.summary(0)
     record = replace(
         base,
@@ -244,7 +253,7 @@ def _simulated(
         n_draws=params.draws,
         rollouts=base.rollouts + params.draws,
     )
-    return record, Trace(plan, scene, best.played)
+    return record, Trace(plan, supports, best.played, joints)
 
 
 def _stands(plan: Plan, alone: Played) -> bool:
@@ -258,12 +267,12 @@ def _stands(plan: Plan, alone: Played) -> bool:
     return bool(errors.position_m.max() <= STANDS_M and errors.rotation_rad.max() <= STANDS_RAD)
 
 
-def _draws(scene: Scene, plan: Plan, correction: Correction, params: ReplayParams, index: int) -> float | None:
+def _draws(scene: Scene, plan: Plan, best: Found, params: ReplayParams, index: int) -> float | None:
     """Share of other masses and frictions with which it passes; the gripper knows of none of them."""
     if not params.draws:
         return None
     rng = np.random.default_rng([params.seed, index, 1])
     mass = np.exp(rng.uniform(np.log(MASS_FACTORS[0]), np.log(MASS_FACTORS[1]), params.draws))
     friction = rng.uniform(FRICTION_FACTORS[0], FRICTION_FACTORS[1], params.draws)
-    played = play(scene, plan, [correction] * params.draws, params, mass=mass, friction=friction)
-    return float(errors_of(plan, played).passed(MIDDLE).mean())
+    played = play(scene, plan, [best.correction] * params.draws, params, mass=mass, friction=friction)
+    return float(errors_of(plan, played, best.errors.without_hand_m).passed(MIDDLE).mean())

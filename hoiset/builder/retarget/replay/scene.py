@@ -77,7 +77,13 @@ def grip_n(mass_kg: float, friction: float) -> float:
 
 
 def build_scene(
-    body: Body, start: Float[np.ndarray, "4 4"], supports: tuple[Support, ...], n_hands: int, params: ReplayParams
+    body: Body,
+    start: Float[np.ndarray, "4 4"],
+    supports: tuple[Support, ...],
+    n_hands: int,
+    params: ReplayParams,
+    *,
+    with_record: bool = False,
 ) -> Scene:
     """Compile a scene.
 
@@ -87,6 +93,7 @@ def build_scene(
         supports: What it rests on.
         n_hands: Grippers.
         params: Friction.
+        with_record: Whether to add the object once more, as a last mocap body that touches nothing, to be drawn.
     """
     mujoco = import_mujoco()
     spec = mujoco.MjSpec()
@@ -95,7 +102,7 @@ def build_scene(
     spec.option.gravity = [0.0, 0.0, -GRAVITY_M_S2]
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
-    spec.option.impratio = 10.0
+    spec.option.impratio = 100.0
     _add_object(mujoco, spec, body, start, params)
     for support in supports:
         _add_support(mujoco, spec, support, params)
@@ -109,6 +116,11 @@ def build_scene(
     )
     for hand in range(n_hands):
         _add_gripper(mujoco, spec, f"hand{hand}", grip_n(body.mass_kg, params.friction))
+    if with_record:
+        record = spec.worldbody.add_body(name="record", mocap=True)
+        for i in range(len(body.parts)):
+            mesh, look = mujoco.mjtGeom.mjGEOM_MESH, [0.2, 0.8, 0.3, 0.35]
+            record.add_geom(type=mesh, meshname=f"part{i}", contype=0, conaffinity=0, rgba=look)
     model = spec.compile()
     return Scene(
         model=model,

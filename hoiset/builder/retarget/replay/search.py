@@ -40,7 +40,9 @@ class Found:
     rollouts: int
 
 
-def search(scene: Scene, plan: Plan, params: ReplayParams, stream: tuple[int, ...]) -> Found | None:
+def search(
+    scene: Scene, plan: Plan, params: ReplayParams, stream: tuple[int, ...], without_hand_m: float
+) -> Found | None:
     """Look for a correction; stops after the first round with one that passes at ``strict``.
 
     Args:
@@ -48,6 +50,7 @@ def search(scene: Scene, plan: Plan, params: ReplayParams, stream: tuple[int, ..
         plan: What is played.
         params: Bounds, samples, rounds.
         stream: With the seed, what random numbers are drawn from.
+        without_hand_m: Mean distance if nobody touches the object.
 
     Returns:
         The cheapest that passes, else the cheapest; ``None`` for no rounds.
@@ -65,15 +68,15 @@ def search(scene: Scene, plan: Plan, params: ReplayParams, stream: tuple[int, ..
             draws[:2] = _guess(plan, params, hands, knots)[None] * np.array([[1.0], [0.5]])
         corrections = [_correction(values, hands, knots, params) for values in draws]
         played = play(scene, plan, corrections, params)
-        errors = errors_of(plan, played)
+        errors = errors_of(plan, played, without_hand_m)
         cost = _cost(errors, draws)
         order = np.argsort(cost, kind="stable")
         passed = errors.passed(MIDDLE)
         first = int(order[np.argsort(~passed[order], kind="stable")[0]])
         rollouts = (number + 1) * params.samples
         if best is None or (not passed[first], cost[first]) < (not best[0], best[1]):
-            one = Errors(errors.position_m[[first]], errors.rotation_rad[[first]])
-            best = bool(passed[first]), float(cost[first]), Found(corrections[first], one, played.one(first), rollouts)
+            found = Found(corrections[first], errors.one(first), played.one(first), rollouts)
+            best = bool(passed[first]), float(cost[first]), found
         if best[2].errors.passed(STRICT)[0]:
             return _counted(best[2], rollouts)
         elite = draws[order[:n_elite]]

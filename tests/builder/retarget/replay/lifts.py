@@ -79,6 +79,7 @@ def lift(
         contact=contact,
         meshes=((np.asarray(mesh.vertices), np.asarray(mesh.faces)),),
         labels=("block",),
+        sided=(True,),
         gravity=down if gravity else None,
     )
 

@@ -8,7 +8,7 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from hoiset.builder.retarget.replay.bodies import Body, body_of
-from hoiset.builder.retarget.replay.gravity import gravity_from_rest, world_from_camera
+from hoiset.builder.retarget.replay.gravity import gravity_from_places, gravity_from_rest, world_from_camera
 from hoiset.builder.retarget.replay.records import ReplayParams
 from hoiset.geometry import transform
 
@@ -49,3 +49,24 @@ def test_the_world_has_gravity_down_and_its_origin_where_asked() -> None:
     np.testing.assert_allclose(transform(T, centre[None])[0], 0.0, atol=1e-12)
     np.testing.assert_allclose(T[:3, :3] @ gravity / np.linalg.norm(gravity), [0, 0, -1], atol=1e-12)
     assert np.linalg.det(T[:3, :3]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("pitch", [0.0, 11.0, 45.0])
+def test_resting_places_of_one_table_tell(pitch: float) -> None:
+    down = np.array([0.0, np.cos(np.deg2rad(pitch)), np.sin(np.deg2rad(pitch))])
+    far = np.array([0.0, -down[2], down[1]])
+    places = (
+        np.array([0.1, 0.2, 1.0]) + np.array([[0.0], [0.3], [-0.2]]) * far + np.array([[0.0], [0.2], [0.1]]) * [1, 0, 0]
+    )
+    found = gravity_from_places(places)
+    assert found is not None
+    np.testing.assert_allclose(found, down, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "move",
+    [[0.4, 0.0, 0.0], [0.0, -0.3, 0.02], [0.0, -0.4, 0.1], [0.0, 0.3, 0.1]],
+    ids=["sideways", "up", "up and back", "down and away"],
+)
+def test_places_that_are_not_level_in_depth_tell_nothing(move: list[float]) -> None:
+    assert gravity_from_places(np.array([[0.0, 0.0, 1.0], [move[0], move[1], move[2] + 1.0]])) is None

@@ -1,1 +1,0 @@
-"""Root networks that the package brings: ``hoiset train-root`` wrote them, each with the log of its training."""
