@@ -21,6 +21,7 @@ from hoiset import (
     cli_push,
     cli_replay,
     cli_studio,
+    cli_train,
     cli_upkeep,
     console,
 )
@@ -51,6 +52,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "replay": cli_replay.replay,
     "filter": cli_filter.filter_,
     "info": cli_dataset.info,
+    "train-root": cli_train.train_root,
     "doctor": cli_doctor.doctor,
     "view": cli_dataset.view,
 }

@@ -173,6 +173,7 @@ class Robot:
         home: Positions of :attr:`dofs` at rest, rad or m.
         shapes: Simple bodies.
         exclude: Pairs of links whose contacts do not count, because their shapes overlap where the real ones do not.
+        drive: Greatest speed of the base over the floor, m/s and rad/s; ``None`` where it stands fast.
         source: Where the numbers come from.
         licence: Their licence.
         caution: What is doubtful in them.
@@ -189,6 +190,7 @@ class Robot:
     exclude: tuple[tuple[str, str], ...] = ()
     up: Vector = (0.0, 0.0, 1.0)
     forward: Vector = (1.0, 0.0, 0.0)
+    drive: tuple[float, float] | None = None
     source: str = ""
     licence: str = ""
     caution: str = ""
@@ -319,6 +321,8 @@ def _check_tree(robot: Robot) -> None:
     for what, vector in (("up", robot.up), ("forward", robot.forward)):
         if not math.isclose(math.hypot(*vector), 1.0, abs_tol=1e-9):
             raise RobotError(f"{robot.name}: found {what} {vector}, expected a unit vector")
+    if robot.drive is not None and not all(speed > 0 and math.isfinite(speed) for speed in robot.drive):
+        raise RobotError(f"{robot.name}: found drive {robot.drive}, expected two speeds above 0, m/s and rad/s")
     for shape in robot.shapes:
         _check_shape(robot.name, shape, links)
     for pair in robot.exclude:

@@ -122,6 +122,7 @@ class _RobotFile(Params):
     root: str
     up: Vector = (0.0, 0.0, 1.0)
     forward: Vector = (1.0, 0.0, 0.0)
+    drive: tuple[float, float] | None = None
     source: str
     licence: str
     caution: str = ""
@@ -165,6 +166,7 @@ def read_robot(text: str, where: str) -> Robot:
         exclude=file.exclude,
         up=file.up,
         forward=file.forward,
+        drive=file.drive,
         source=file.source,
         licence=file.licence,
         caution=file.caution,
