@@ -20,6 +20,7 @@ from hoiset import (
     cli_plan,
     cli_push,
     cli_replay,
+    cli_robots,
     cli_studio,
     cli_train,
     cli_upkeep,
@@ -55,6 +56,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "train-root": cli_train.train_root,
     "doctor": cli_doctor.doctor,
     "view": cli_dataset.view,
+    "robot-video": cli_robots.robot_video,
 }
 """In the order in which ``--help`` lists them."""
 

@@ -28,6 +28,7 @@ from hoiset.cli_options import (
     load_recipe,
     require_build,
 )
+from hoiset.cli_robots import RobotFiles, RobotNames, RobotVideos, with_robots
 
 
 def build(
@@ -46,6 +47,9 @@ def build(
         Path | None, typer.Option(help="Where --oracle feeds from: what `hoiset studio` wrote, or a dataset.")
     ] = None,
     noise: Noise = "",
+    robots: RobotNames = "",
+    robot_mjcf: RobotFiles = None,
+    robot_video: RobotVideos = False,
     cookies: CookiesFile = None,
     video_cache: VideoCache = None,
     json: AsJson = False,
@@ -59,6 +63,7 @@ def build(
         raise typer.BadParameter("is what --oracle feeds from; give that too", param_hint="--truth")
     if (fed := oracle_params(oracle, truth, noise)) is not None:
         recipe = recipe.model_copy(update={"oracle": fed})
+    recipe = with_robots(recipe, robots, robot_mjcf, video=robot_video)
     options = engine_options(engine, address, worker_cpus, worker_gpus)
     with console.build_progress() as progress:
         report = run(

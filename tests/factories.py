@@ -187,6 +187,7 @@ def make_robots(sample: dict[str, Any], robots: dict[str, int] | None = None) ->
                 "upper": [1.0] * dof,
                 "velocity": [None] * dof,
                 "failure": None,
+                "video": None,
                 "root_source": "given",
                 "root_score": None,
                 "gravity_source": "absent",

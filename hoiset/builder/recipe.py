@@ -22,6 +22,7 @@ from hoiset.builder.engine.cache import digest_json
 from hoiset.builder.oracle import OracleParams
 from hoiset.builder.params import Params
 from hoiset.builder.reconstruct.pipeline import ReconstructParams
+from hoiset.builder.retarget.stage import RobotsParams
 from hoiset.builder.screen import ScreenParams
 from hoiset.builder.sources.action100m.params import Action100MParams
 from hoiset.errors import RecipeError
@@ -107,6 +108,7 @@ class Recipe(Params):
         layers: Layers that are written.
         clips_per_shard: At most so many clips in one tar.
         oracle: Ground truth that is fed to stages, to measure the others.
+        retarget: Robots that the hands are retargeted to; with any there is a layer of robots.
     """
 
     name: str = Field(pattern=f"^{KEY_PATTERN}$")
@@ -121,6 +123,31 @@ class Recipe(Params):
     reconstruct: ReconstructParams = ReconstructParams()
     verify: VerifyParams = VerifyParams()
     oracle: OracleParams = OracleParams()
+    retarget: RobotsParams | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _layer_of_robots(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        named, robots = values.get("layers", DEFAULT_LAYERS), values.get("retarget")
+        if not isinstance(named, list | tuple):
+            return values
+        of_robots: tuple[str, ...] = ()
+        if robots is not None:
+            of_robots = ("robots", "robot_video") if _wants_video(robots) else ("robots",)
+        if strange := {"robots", "robot_video"} & set(named) - set(of_robots):
+            raise ValueError(
+                f"found the layer {min(strange)} without the robots it is to hold, expected [retarget] with robots, "
+                "and video = true for their videos"
+            )
+        return {**values, "layers": (*named, *(layer for layer in of_robots if layer not in named))}
+
+    @model_serializer(mode="wrap")
+    def _robots_where_there_are_any(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Recipes without robots are written as if there were no such field: their digests do not know of it."""
+        values: dict[str, Any] = write(self)
+        return {name: value for name, value in values.items() if name != "retarget" or value is not None}
 
     @field_validator("layers")
     @classmethod
@@ -137,6 +164,10 @@ class Recipe(Params):
     def digest(self) -> str:
         """sha256 of every value: a changed default is another recipe."""
         return digest_json(self.to_json())
+
+
+def _wants_video(robots: Any) -> bool:
+    return bool(robots.get("video") if isinstance(robots, Mapping) else getattr(robots, "video", False))
 
 
 def recipe_names() -> tuple[str, ...]:

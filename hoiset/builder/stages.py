@@ -1,4 +1,4 @@
-"""What a worker process of a build does: judge a video, reconstruct a clip."""
+"""What a worker process of a build does: judge a video, reconstruct a clip, retarget its hands."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from hoiset.builder.recipe import Recipe
 from hoiset.builder.reconstruct.backends.base import HandDetector
 from hoiset.builder.reconstruct.pipeline import Backends, reconstruct_clip
 from hoiset.builder.records import Candidate, Clip, SourceVideo
+from hoiset.builder.retarget.retarget import retarget
+from hoiset.builder.retarget.stage import Retarget, add_robots
 from hoiset.builder.screen import ScreenParams, screen_video
 from hoiset.builder.screen.draw import Draw
 from hoiset.builder.screen.keepsakes import Keepsake, make_keepsakes
@@ -55,12 +57,14 @@ class Stages:
             passed only where a recipe feeds ground truth.
         backends: Profile -> the models, opened once per process.
         acquire: Parameters -> what makes remote videos local.
+        retarget: Hands and a robot -> the robot's trajectory, as :func:`hoiset.builder.retarget.retarget`.
     """
 
     screen: Callable[[SourceVideo, HandDetector, ScreenParams, dict[str, float]], tuple[Candidate, ...]] = screen_video
     reconstruct: Callable[..., Sample] = reconstruct_clip
     backends: Callable[[str], AbstractContextManager[Backends]] = open_backends
     acquire: Callable[[AcquireParams], Acquirer] = Acquirer
+    retarget: Retarget = retarget
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,7 @@ def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache, staging: St
     known = {"given": oracle} if oracle is not None else {}
     seen = {"known_hands": oracle.hands_seen} if oracle is not None and oracle.knows_hands else {}
     acquirer, draw = stages.acquire(recipe.acquire), Draw()
+    robots = recipe.retarget.open() if recipe.retarget is not None else []
     with stages.backends(recipe.profile) as backends:
 
         def handle(task: SourceVideo | Clip) -> Judged | Made:
@@ -155,6 +160,8 @@ def _open_handler(recipe: Recipe, stages: Stages, cache: StageCache, staging: St
             with _timed_fetch(acquirer, task.video, "full", cache) as video:
                 clip = replace(task, video=video)
                 sample = stages.reconstruct(clip, backends, recipe.reconstruct, cache, dict(provenance), **known)
+            if recipe.retarget is not None:
+                sample = add_robots(sample, robots, recipe.retarget, cache, stages.retarget)
             encoded = EncodedSample.of(sample, recipe.layers, task.partition)
             described = tuple(_describe(getattr(backends, f.name)) for f in fields(backends))
             if staging is None:

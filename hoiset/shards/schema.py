@@ -196,6 +196,7 @@ ROBOT_FIELDS: dict[str, Any] = {
             "upper": ["float64"],
             "velocity": ["float64"],
             "failure": "string",
+            "video": "string",
             "root_source": "string",
             "root_score": "float64",
             "gravity_source": "string",
@@ -218,7 +219,11 @@ ROBOT_FIELDS: dict[str, Any] = {
     "versions": [{"package": "string", "version": "string"}],
     "stages": [{"name": "string", "version": "string", "backend": "string", "digest": "string"}],
 }
-"""The struct in ``robots.json``, as :data:`CLIP_FIELDS`; robots are sorted by name. ``report`` is JSON."""
+"""The struct in ``robots.json``, as :data:`CLIP_FIELDS`; robots are sorted by name.
+
+``failure`` is why a robot has no trajectory, ``video`` what drew it or why nothing could (null where none is wanted),
+``report`` JSON.
+"""
 
 CLIP_FIELDS: dict[str, Any] = {
     "key": "string",

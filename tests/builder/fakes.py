@@ -22,9 +22,12 @@ from hoiset.builder.engine.options import EngineOptions
 from hoiset.builder.recipe import PartitionRatios, Recipe
 from hoiset.builder.reconstruct.pipeline import Backends
 from hoiset.builder.records import Candidate, Clip, SourceVideo
+from hoiset.builder.retarget import HandMotion, RobotMotion, RobotSource
+from hoiset.builder.retarget.records import HANDS
+from hoiset.builder.retarget.robot import Robot
 from hoiset.builder.run import build
 from hoiset.builder.stages import Stages
-from hoiset.errors import AcquireError, ClipError
+from hoiset.errors import AcquireError, ClipError, RobotError
 from tests.factories import make_sample
 
 
@@ -64,13 +67,30 @@ def reconstruct(clip: Clip, models: Any, params: Any, cache: StageCache, provena
         os._exit(7)
     seed = zlib.crc32(clip.key.encode())
     arrays, digest = cache.run("fake", "1", params, [clip.key], lambda: {"x": np.arange(1000) + seed}, "fake")
-    sample = make_sample(clip.key, int(arrays["x"][0]) % 1000, n_frames=4)
+    sample = make_sample(clip.key, int(arrays["x"][0]) % 1000, n_frames=5 if "far" in words else 4)
     sample["clip.json"]["source"]["uid"] = clip.video.uid
     stage = {"name": "fake", "version": "1", "backend": models.hands.version, "digest": digest}
     sample["clip.json"]["provenance"] = {**provenance, "stages": [stage], "fallbacks": []}
     if "invalid" in words:
         sample["hand_score.npy"] = sample["hand_score.npy"][:, :1]
     return sample
+
+
+def retarget(motion: HandMotion, robot: Robot, *, params: Any = None, seed: int = 0) -> RobotMotion:
+    """Robots at rest on top of the hands; the hands of a clip of 5 frames cannot be followed."""
+    _log("retarget", robot.name)
+    if len(motion.time) == 5:
+        raise RobotError("too far away")
+    seen = motion.seen & np.array([any(arm.side == side for arm in robot.arms) for side in HANDS])
+    return RobotMotion(
+        robot.name,
+        tuple(joint.name for joint in robot.dofs),
+        np.where(seen.any(1)[:, None], np.array(robot.home) + 1e-3 * seed, np.nan),
+        np.tile(np.eye(4), (len(seen), 1, 1)),
+        np.where(seen, RobotSource.CONVERGED, RobotSource.ABSENT).astype(np.uint8),
+        np.where(seen[..., None], 0.001, np.nan) * np.ones(2),
+        {"root": {"source": "given", "score": 1.0}},
+    )
 
 
 def _fetch(path: Path, words: list[str], quality: str) -> None:
@@ -81,7 +101,7 @@ def _fetch(path: Path, words: list[str], quality: str) -> None:
         raise AcquireError("network", "timed out", final=False)
 
 
-STAGES = Stages(screen=screen, reconstruct=reconstruct, backends=backends)
+STAGES = Stages(screen=screen, reconstruct=reconstruct, backends=backends, retarget=retarget)
 RECIPE = Recipe(name="v2", clips_per_shard=2, partitions=PartitionRatios(train=0.5, validation=0.3, test=0.2))
 
 
