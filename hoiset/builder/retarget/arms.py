@@ -8,11 +8,10 @@ but their positions are given only where the gap is short and both its ends are 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from pydantic import Field
 
 from hoiset.builder.params import Params
@@ -21,6 +20,7 @@ from hoiset.builder.retarget.collision import CollisionParams, Collisions
 from hoiset.builder.retarget.reach import Reach, arms_of, joined, reaches
 from hoiset.builder.retarget.records import RobotSource
 from hoiset.builder.retarget.robot import Robot
+from hoiset.builder.retarget.timing import bridged
 from hoiset.builder.retarget.tracking import Tracking, residuals, tolerances
 from hoiset.builder.retarget.trajectory import Bounds, Terms, TrajectoryParams, Wishes, limit_speed, solve_trajectories
 from hoiset.errors import RobotError
@@ -217,19 +217,7 @@ def sources(
     out = np.where(there, RobotSource.UNREACHABLE, RobotSource.ABSENT).astype(np.uint8)
     out[converged] = RobotSource.CONVERGED
     for arm in range(residual.shape[1]):
-        out[_bridged(there[:, arm], converged[:, arm], time, gap_s), arm] = RobotSource.INTERPOLATED
-    return out
-
-
-def _bridged(
-    there: Bool[np.ndarray, " T"], converged: Bool[np.ndarray, " T"], time: Float[np.ndarray, " T"], gap_s: float
-) -> Bool[np.ndarray, " T"]:
-    """Frames without a target in short gaps between converged frames."""
-    out = np.zeros(len(there), bool)
-    ends = np.flatnonzero(there)
-    for before, after in pairwise(ends):
-        if after > before + 1 and converged[before] and converged[after] and time[after] - time[before] <= gap_s:
-            out[before + 1 : after] = True
+        out[bridged(there[:, arm], converged[:, arm], time, gap_s), arm] = RobotSource.INTERPOLATED
     return out
 
 

@@ -24,6 +24,7 @@ from hoiset.geometry import make_T
 Vector = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
 Side = Literal["left", "right"]
+FingerName = Literal["thumb", "index", "middle", "ring", "little"]
 JointKind = Literal["fixed", "revolute", "prismatic"]
 
 ROBOTS = resources.files("hoiset.builder.retarget.robots")
@@ -127,13 +128,33 @@ class Finger:
         base: Palm link.
         link: Last link of the finger.
         tool: ``T_link_tip``.
+        anchor: Finger from whose knuckle the human fingertip's way is taken and laid at the robot's; by default its
+            own. A robot's thumb seldom stands where a human's does, and reaches more when it follows another knuckle.
+        stretch: How many times longer that way is for the robot; ``None`` for the ratio of the fingers' lengths.
     """
 
-    name: Literal["thumb", "index", "middle", "ring", "little"]
+    name: FingerName
     side: Side
     base: str
     link: str
     tool: Pose = field(default_factory=Pose)
+    anchor: FingerName | None = None
+    stretch: float | None = None
+
+
+@dataclass(frozen=True)
+class Gripper:
+    """A joint that opens and closes jaws.
+
+    Attributes:
+        side: The hand that it is on.
+        joint: Its name.
+        openings: Positions of the joint, rad or m, and the distance of the jaws' tips there, m; both ascending.
+    """
+
+    side: Side
+    joint: str
+    openings: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -170,6 +191,7 @@ class Robot:
         joints: From the root outwards: a joint's parent is the root or the child of an earlier joint.
         arms: Chains that follow wrists.
         fingers: Chains that follow fingertips.
+        grippers: Joints that follow how far a hand is open.
         home: Positions of :attr:`dofs` at rest, rad or m.
         shapes: Simple bodies.
         exclude: Pairs of links whose contacts do not count, because their shapes overlap where the real ones do not.
@@ -185,6 +207,7 @@ class Robot:
     joints: tuple[Joint, ...]
     arms: tuple[Arm, ...] = ()
     fingers: tuple[Finger, ...] = ()
+    grippers: tuple[Gripper, ...] = ()
     home: tuple[float, ...] = ()
     shapes: tuple[Shape, ...] = ()
     exclude: tuple[tuple[str, str], ...] = ()
@@ -360,6 +383,29 @@ def _check_chains(robot: Robot) -> None:
             if link not in robot.links:
                 raise RobotError(f"{robot.name}: found link {link!r} of {chain.name!r}, expected one of its links")
         robot.path(chain.base, chain.link)
+    for finger in robot.fingers:
+        if finger.anchor and not any(o.name == finger.anchor and o.side == finger.side for o in robot.fingers):
+            raise RobotError(
+                f"{robot.name}: found anchor {finger.anchor!r} of the {finger.side} {finger.name}, expected a finger "
+                "of that hand"
+            )
+    for gripper in robot.grippers:
+        _check_gripper(robot, gripper)
+
+
+def _check_gripper(robot: Robot, gripper: Gripper) -> None:
+    where = f"{robot.name}: gripper {gripper.joint!r}"
+    joint = next((joint for joint in robot.dofs if joint.name == gripper.joint), None)
+    if joint is None:
+        raise RobotError(f"{where}: found no such joint, expected one that moves by itself")
+    table = np.array(gripper.openings, np.float64)
+    if table.ndim != 2 or table.shape[1:] != (2,) or len(table) < 2 or (np.diff(table, axis=0) <= 0).any():
+        raise RobotError(f"{where}: found openings {gripper.openings}, expected pairs of which both ascend")
+    if table[0, 0] < joint.lower or table[-1, 0] > joint.upper or table[0, 1] < 0:
+        raise RobotError(
+            f"{where}: found openings {gripper.openings}, expected positions in [{joint.lower}, {joint.upper}] and "
+            "distances of 0 or more"
+        )
 
 
 def _check_home(robot: Robot) -> None:

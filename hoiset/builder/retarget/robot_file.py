@@ -17,6 +17,8 @@ from hoiset.builder.params import Params
 from hoiset.builder.retarget.robot import (
     Arm,
     Finger,
+    FingerName,
+    Gripper,
     Joint,
     JointKind,
     Mimic,
@@ -86,11 +88,19 @@ class _Arm(Params):
 
 
 class _Finger(Params):
-    name: Literal["thumb", "index", "middle", "ring", "little"]
+    name: FingerName
     side: Side
     base: str
     link: str
     tool: _Frame = Field(default_factory=_Frame)
+    anchor: FingerName | None = None
+    stretch: float | None = Field(None, gt=0)
+
+
+class _Gripper(Params):
+    side: Side
+    joint: str
+    openings: tuple[tuple[float, float], ...]
 
 
 class _Shape(_Frame):
@@ -131,6 +141,7 @@ class _RobotFile(Params):
     joints: tuple[_Joint, ...]
     arms: tuple[_Arm, ...] = ()
     fingers: tuple[_Finger, ...] = ()
+    grippers: tuple[_Gripper, ...] = ()
     shapes: tuple[_Shape, ...] = ()
 
 
@@ -160,7 +171,11 @@ def read_robot(text: str, where: str) -> Robot:
         root=file.root,
         joints=joints,
         arms=tuple(Arm(arm.name, arm.side, arm.base, arm.link, arm.tool.pose(), arm.axis) for arm in file.arms),
-        fingers=tuple(Finger(tip.name, tip.side, tip.base, tip.link, tip.tool.pose()) for tip in file.fingers),
+        fingers=tuple(
+            Finger(tip.name, tip.side, tip.base, tip.link, tip.tool.pose(), tip.anchor, tip.stretch)
+            for tip in file.fingers
+        ),
+        grippers=tuple(Gripper(jaw.side, jaw.joint, jaw.openings) for jaw in file.grippers),
         home=tuple(file.home.get(name, 0.0) for name in dofs),
         shapes=tuple(shape.shape() for shape in file.shapes),
         exclude=file.exclude,
