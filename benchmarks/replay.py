@@ -29,8 +29,7 @@ from hoiset.builder.retarget.replay.replay import replay_clip, replay_object
 from hoiset.eval.adapters.arctic import read_arctic
 from hoiset.eval.adapters.hot3d import read_hot3d
 from hoiset.eval.adapters.trajectory import Trajectory, trajectory_members
-from hoiset.filter import parse
-from hoiset.shards.index import list_versions
+from hoiset.shards.index import list_versions, read_index
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.builder.retarget.replay.lifts import SHAPES, lift
@@ -128,7 +127,9 @@ def main() -> None:
     for given in options.dataset:
         name, _, folder = given.partition("=")
         root = Path(folder)
-        sources[name] = rates(read_clips(root, list_versions(root)[0], parse(None)), params)
+        sources[name] = rates(
+            read_clips(root, read_index(root, list_versions(root)[0], ["members"]).to_pylist()), params
+        )
     for name, each in sources.items():
         print(f"{name}: {each}")
     told = {"benchmark": "replay", "controls_ok": all(each["ok"] for each in found.values()), "controls": found}

@@ -37,31 +37,29 @@ def replay(
     from hoiset.builder.retarget.replay.records import ReplayParams, ReplayRecord
     from hoiset.builder.retarget.replay.replay import replay_object
     from hoiset.builder.retarget.replay.table import HEADERS, row_of, summary, write_table
-    from hoiset.filter import parse
+    from hoiset.filter import ClipIndex, parse
 
     params = ReplayParams(seed=seed, assume_gravity=_direction(down), rounds=0 if open_loop else ReplayParams.rounds)
     with wrong_calls():
         query = parse(where if where.strip() else None)
-    wanted, seen = set(key or ()), set[str]()
+    rows = ClipIndex.open(root, version_of(root, version)).select(query, ["key", "members"]).to_pylist()
+    if missing := sorted(set(key or ()) - {row["key"] for row in rows}):
+        raise typer.BadParameter(f"found no clip {', '.join(missing)} that matches", param_hint="--key")
+    rows = [row for row in rows if not key or row["key"] in key]
     records: list[ReplayRecord] = []
-    for clip in read_clips(root, version_of(root, version), query):
-        if wanted and clip.key not in wanted:
-            continue
-        seen.add(clip.key)
+    for clip in read_clips(root, rows):
         for index in range(len(clip.meshes)):
             record, trace = replay_object(clip, index, params)
             records.append(record)
             if draw is not None and trace is not None:
                 _draw(trace, draw / f"{clip.key}_{index}.png")
-    if missing := sorted(wanted - seen):
-        raise typer.BadParameter(f"found no clip {', '.join(missing)} that matches", param_hint="--key")
     out.parent.mkdir(parents=True, exist_ok=True)
     write_table(records, out)
     if json:
         console.print_json_rows(row_of(record) for record in records)
         return
     console.print_table(HEADERS, summary(records))
-    console.print_line(f"{len(records)} objects of {len(seen)} clips -> {out}")
+    console.print_line(f"{len(records)} objects of {len(rows)} clips -> {out}")
 
 
 def _direction(text: str) -> tuple[float, float, float] | None:

@@ -34,7 +34,7 @@ def draw_replay(trace: Trace, *, n: int = 6, height: int = 300, width: int = 360
     data, camera = mujoco.MjData(spec.model), mujoco.MjvCamera()
     places = plan.reference[np.isfinite(plan.reference).all((1, 2))][:, :3, 3]
     camera.lookat[:] = 0.5 * (places.min(0) + places.max(0))
-    camera.distance = 0.45 + 1.6 * float(np.linalg.norm(np.ptp(places, axis=0)))
+    camera.distance = 0.35 + 1.1 * float(np.linalg.norm(np.ptp(places, axis=0)))
     camera.azimuth, camera.elevation = 130.0, -20.0
     frames = np.linspace(0, len(plan.frames) - 1, n).round().astype(int)
     strip = []

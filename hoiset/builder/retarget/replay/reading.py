@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from hoiset.builder.retarget.replay.records import Mesh, ReplayClip
 from hoiset.errors import SchemaError
-from hoiset.filter import ClipIndex, Query
 from hoiset.shards.glb import decode_objects
 from hoiset.shards.reader import ShardReader, read_sample
 
@@ -30,15 +29,19 @@ SILHOUETTE = "inflated_silhouette"
 UNSCALED = (None, "", "absent")
 
 
-def read_clips(root: Path, version: str, query: Query) -> Iterator[ReplayClip]:
-    """The matching clips of a dataset, in the order of their keys.
+def read_clips(root: Path, rows: Iterable[Mapping[str, Any]]) -> Iterator[ReplayClip]:
+    """Clips of a dataset, one after the other.
+
+    Args:
+        root: Its directory.
+        rows: Of its index, with at least ``members``.
 
     Raises:
         DatasetError: The dataset is damaged.
         SchemaError: A member cannot be decoded.
     """
     reader = ShardReader(root)
-    for row in ClipIndex.open(root, version).select(query, ["key", "members"]).to_pylist():
+    for row in rows:
         yield clip_of(read_sample(reader, row["members"], MEMBERS))
 
 
