@@ -28,6 +28,7 @@ def test_the_schema_page_is_current() -> None:
         "docs/lerobot.md",
         "docs/push.md",
         "docs/replay.md",
+        "docs/retargeting.md",
     ],
 )
 def test_links_lead_somewhere(page: str) -> None:
