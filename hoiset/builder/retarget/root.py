@@ -36,13 +36,16 @@ class RootParams(Params):
         n_proposed: Clusters of the network's proposals that are refined.
         n_sampled: Candidates of the search in its first round.
         n_sampled_beside: The same where the network proposes too.
-        n_final: Candidates that are judged on the whole clip.
-        n_polish: Frames on which the best of these are refined once more.
+        n_final: Candidates that are judged.
+        n_judged: Frames on which they are, before the best are on all of them.
+        n_best: Candidates that are judged on all frames.
+        n_polish: Frames on which these are refined once more.
         apart_m: Candidates nearer to each other than this
         apart_rad: and this count as one.
         familiar: Weight in the choice of how near a candidate lies to what the network proposes, 0..1.
         search: How the search samples.
         refine: How candidates are moved.
+        polish: How the last of them are: what cannot be reached at all no longer pulls the root from what can.
         score: What counts.
         drive: How a base drives where it may.
     """
@@ -51,13 +54,16 @@ class RootParams(Params):
     n_proposed: int = 24
     n_sampled: int = 72
     n_sampled_beside: int = 24
-    n_final: int = 6
-    n_polish: int = 24
+    n_final: int = 8
+    n_judged: int = 48
+    n_best: int = 3
+    n_polish: int = 16
     apart_m: float = 0.03
     apart_rad: float = 0.1
     familiar: float = 0.15
     search: SearchParams = SearchParams()
     refine: RefineParams = RefineParams()
+    polish: RefineParams = RefineParams(robust_m=0.02, iterations=20)
     score: ScoreParams = ScoreParams()
     drive: DriveParams = DriveParams()
 
@@ -69,7 +75,7 @@ class RootChoice:
     Attributes:
         T_camera_root: (T, 4, 4) m, one for every frame of the clip.
         score: Its total, see :class:`hoiset.builder.retarget.root_score.RootScores`.
-        hypotheses: ``T_camera_root`` (H, 4, 4) of the candidates that were judged on the whole clip, the best first.
+        hypotheses: ``T_camera_root`` (H, 4, 4) of the candidates that were judged, the best first.
         report: How it was found and how well it does, plain values fit for JSON.
     """
 
@@ -118,27 +124,25 @@ def choose_root(
     T_camera_clip = clip_frame(there.wrist, there.gravity)
     problem = rounded_problem(there, T_camera_clip)
     proposed, words = _proposed(problem, method, n_hypotheses, seed, params, network)
-    roots, origin = _candidates(problem, proposed, method, seed, params)
-    scores = score_roots(problem, roots, params=params.score)
-    total = scores.total + params.familiar * _familiar(roots, proposed)
-    order = np.argsort(-total, kind="stable")
-    best = roots[order[:2]]
-    polished, _, _ = refine_roots(problem.at(problem.spread(params.n_polish)), best, params.refine)
-    again = score_roots(problem, polished, params=params.score)
-    all_roots = np.concatenate([polished, roots[order]])
-    all_total = np.concatenate([again.total + params.familiar * _familiar(polished, proposed), total[order]])
-    all_origin = [origin[i] for i in (*order[:2], *order)]
-    order = np.argsort(-all_total, kind="stable")
-    chosen = all_roots[order[0]]
-    score = score_roots(problem, chosen[None], params=params.score)
+    first, origin = _candidates(problem, proposed, method, seed, params)
+    polished, _, _ = refine_roots(problem.at(problem.spread(params.n_polish)), first, params.polish)
+    roots = np.concatenate([polished, first])
+    glance = score_roots(problem.at(problem.spread(params.n_judged)), roots, params=params.score).total
+    familiar = params.familiar * _familiar(roots, proposed)
+    order = np.argsort(-(glance + familiar), kind="stable")
+    best = order[: params.n_best]
+    scores = score_roots(problem, roots[best], params=params.score)
+    best_first = np.argsort(-(scores.total + familiar[best]), kind="stable")
+    order = np.concatenate([best[best_first], order[params.n_best :]])
+    chosen, score = roots[order[0]], scores.at(best_first[:1])
     T_clip_root = np.repeat(chosen[None], len(problem.time), 0)
     report = {
         "method": method,
         "network": words,
-        "origin": all_origin[order[0]],
+        "origin": origin[order[0] % len(first)],
         "seed": seed,
         "n_proposed": len(proposed),
-        "n_judged": len(all_roots),
+        "n_judged": len(roots),
         "gravity": "known: the root is upright" if problem.gravity is not None else "unknown: the root may lean",
         "moving": False,
         **_figures(score),
@@ -146,7 +150,7 @@ def choose_root(
     if moving_root:
         T_clip_root, score, moved = drive_root(problem, chosen, score, params.drive, params.score)
         report |= {**moved, **_figures(score)}
-    return RootChoice(T_camera_clip @ T_clip_root, float(score.total[0]), T_camera_clip @ all_roots[order], report)
+    return RootChoice(T_camera_clip @ T_clip_root, float(score.total[0]), T_camera_clip @ roots[order], report)
 
 
 def _proposed(
@@ -218,5 +222,5 @@ def _familiar(roots: Float[np.ndarray, "H 4 4"], proposed: Float[np.ndarray, "K 
 
 
 def _figures(score: RootScores) -> dict[str, float]:
-    names = ("rate", "position_m", "angle_rad", "margin", "manipulability", "smoothness")
+    names = ("rate", "position_m", "angle_rad", "margin", "manipulability", "smoothness", "clear")
     return {name: round(float(getattr(score, name)[0]), 6) for name in names}

@@ -7,13 +7,14 @@ Candidates are judged by inverse kinematics on the targets as they stand, all ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from hoiset.builder.params import Params
-from hoiset.builder.retarget.reach import Reach, reaches
+from hoiset.builder.retarget.collision import Collisions
+from hoiset.builder.retarget.reach import Reach, joined, reaches
 from hoiset.builder.retarget.records import HandMotion
 from hoiset.builder.retarget.robot import Robot
 from hoiset.builder.retarget.seeds import ANGLE_UNIT_M, solve_poses
@@ -32,6 +33,9 @@ class ScoreParams(Params):
         margin: Weight of the mean distance from joint limits, 0..1.
         manipulability: Weight of how far arms are from singular poses, 0..1.
         smoothness: Weight of joint speeds within their limits, 0..1.
+        clear: Weight of arms that keep off each other and the body, 0..1.
+        clear_m: Depth to which shapes may be in each other: they are drawn by hand.
+        clear_frames: Of a clip, on which that is looked at; 0 for none.
         iterations: Steps of inverse kinematics.
         starts: Of inverse kinematics.
     """
@@ -43,6 +47,9 @@ class ScoreParams(Params):
     margin: float = 0.1
     manipulability: float = 0.05
     smoothness: float = 0.1
+    clear: float = 0.2
+    clear_m: float = 0.01
+    clear_frames: int = 24
     iterations: int = 25
     starts: int = 1
 
@@ -77,8 +84,8 @@ class RootProblem:
     def spread(self, n_frames: int) -> Int[np.ndarray, "N"]:
         """Frames with a target, spread evenly over those that have one."""
         frames = np.flatnonzero(self.seen.any(1))
-        if len(frames) <= n_frames:
-            return frames
+        if len(frames) <= n_frames or n_frames == 0:
+            return frames[: n_frames or 0]
         return frames[np.unique(np.round(np.linspace(0, len(frames) - 1, n_frames)).astype(int))]
 
     def targets(self, roots: Float[np.ndarray, "H *F 4 4"], reach: Reach) -> Float[np.ndarray, "H F A 4 4"]:
@@ -99,6 +106,7 @@ class RootScores:
         margin: (H,) mean distance from limits, 1 in the middle of every joint's range.
         manipulability: (H,) mean over arms.
         smoothness: (H,) share of steps between frames that no joint needs more than its greatest speed for.
+        clear: (H,) share of frames in which arms keep off each other and the body.
         q: For every reach, (H, F, dof).
         reached: (H, F, 2) whether a target is within tolerance.
     """
@@ -110,8 +118,15 @@ class RootScores:
     margin: Float[np.ndarray, "H"]
     manipulability: Float[np.ndarray, "H"]
     smoothness: Float[np.ndarray, "H"]
+    clear: Float[np.ndarray, "H"]
     q: tuple[Float[np.ndarray, "H F dof"], ...]
     reached: Bool[np.ndarray, "H F 2"]
+
+    def at(self, candidates: Int[np.ndarray, "N"]) -> RootScores:
+        """The judgement of some candidates."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        rows = {name: value[candidates] for name, value in own.items() if name != "q"}
+        return RootScores(**rows, q=tuple(q[candidates] for q in self.q))
 
 
 def root_problem(motion: HandMotion, robot: Robot) -> RootProblem:
@@ -171,6 +186,7 @@ def score_roots(
             parts["manipulability"].append(_manipulability(reach, found.q[:, there]))
             parts["smoothness"].append(_smoothness(reach, found.q[:, there], problem.time[there]))
     mean = {name: np.mean(values, 0) for name, values in parts.items()}
+    mean["clear"] = _clear(problem, qs, params)
     n_targets = problem.seen.sum()
     size = np.hypot(errors[..., 0] / params.position_m, errors[..., 1] * ANGLE_UNIT_M / params.position_m)
     near = np.nansum(1.0 / (1.0 + np.maximum(size - 1.0, 0.0) / 3.0), (1, 2)) / n_targets
@@ -178,6 +194,20 @@ def score_roots(
     total = rate + params.near * near + sum(getattr(params, name) * value for name, value in mean.items())
     position, angle = np.nanmean(errors, (1, 2)).T
     return RootScores(total, rate, position, angle, **mean, q=tuple(qs), reached=reached)
+
+
+def _clear(problem: RootProblem, q: list[Float[np.ndarray, "H F dof"]], params: ScoreParams) -> Float[np.ndarray, "H"]:
+    n, frames = len(q[0]), problem.spread(params.clear_frames)
+    sides = [side for reach in problem.reaches for side in reach.sides if problem.seen[:, side].any()]
+    if not len(frames) or not any(shape.collides for shape in problem.robot.shapes):
+        return np.ones(n)
+    everything = joined(problem.robot, sides)
+    together = np.broadcast_to(everything.home, (n, len(frames), len(everything.home))).copy()
+    for reach, positions in zip(problem.reaches, q, strict=True):
+        here, there = np.isin(everything.dofs, reach.dofs), np.isin(reach.dofs, everything.dofs)
+        together[..., here] = positions[:, frames][..., there]
+    depth = Collisions(problem.robot, everything).depth(together)
+    return np.asarray((depth <= params.clear_m).mean(1))
 
 
 def _margin(reach: Reach, q: Float[np.ndarray, "H F dof"]) -> Float[np.ndarray, "H"]:

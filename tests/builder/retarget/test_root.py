@@ -18,7 +18,7 @@ from tests.builder.retarget.clips import made_clip, moved, random_pose
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
-ROBOTS = ("g1", "fr3_dual")
+ROBOTS = ("g1", "fr3_dual", "robonaut2", "xlerobot")
 QUICK = RootParams(n_frames=6, n_proposed=8, n_sampled=16, n_sampled_beside=8, n_final=3, n_polish=8)
 
 

@@ -65,3 +65,23 @@ def test_what_cannot_be_followed_is_refused() -> None:
         root_problem(nobody, load_robot("g1"))
     with pytest.raises(RobotError, match="found no arm with joints"):
         root_problem(motion, Robot("stump", "Stump", "base", ()))
+
+
+def test_arms_in_each_other_count_against_a_root() -> None:
+    robot = load_robot("g1")
+    motion, root = made_clip(robot, sway=0.0)
+    wrist = motion.wrist.copy()
+    T_root_wrist = np.linalg.inv(root) @ wrist
+    T_root_wrist[:, 0, 1, 3], T_root_wrist[:, 1, 1, 3] = 0.01, -0.01
+    crossed = root_problem(dataclasses.replace(motion, wrist=root @ T_root_wrist), robot)
+    assert score_roots(root_problem(motion, robot), root[None]).clear[0] == 1.0
+    assert score_roots(crossed, root[None]).clear[0] < 0.5
+
+
+def test_scores_of_some_candidates() -> None:
+    motion, root = made_clip(load_robot("xlerobot"))
+    far = make_T(root[:3, :3], root[:3, 3] + [5.0, 0.0, 0.0])
+    scores = score_roots(root_problem(motion, load_robot("xlerobot")), np.stack([far, root]))
+    one = scores.at(np.array([1]))
+    assert one.rate.tolist() == [1.0]
+    assert [q.shape[0] for q in one.q] == [1, 1]

@@ -56,7 +56,7 @@ def test_a_length_is_needed_and_only_one() -> None:
             train(load_robot("xlerobot"), **length)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["g1", "fr3_dual"])
+@pytest.mark.parametrize("name", ["g1", "fr3_dual", "robonaut2", "xlerobot"])
 def test_shipped_networks_beat_chance_by_far_on_motions_they_never_saw(name: str) -> None:
     robot = load_robot(name)
     network, info = load_weights(robot)

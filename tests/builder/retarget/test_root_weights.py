@@ -24,7 +24,7 @@ from hoiset.builder.retarget.root_weights import (  # noqa: E402
 from hoiset.errors import RobotError  # noqa: E402
 
 SMALL = NetworkParams(channels=8, layers=1, heads=2, context=4, width=16, n_frames=4)
-SHIPPED = ("g1", "fr3_dual")
+SHIPPED = ("g1", "fr3_dual", "robonaut2", "xlerobot")
 
 
 def info(**other: object) -> WeightsInfo:
