@@ -14,6 +14,8 @@ from pydantic import Field
 
 from hoiset.builder.params import Params
 from hoiset.builder.retarget.arms import ArmFit, ArmParams, fit_arms
+from hoiset.builder.retarget.fingers import FingerParams, fit_fingers
+from hoiset.builder.retarget.grippers import GripperParams, fit_grippers
 from hoiset.builder.retarget.kinematics import whole
 from hoiset.builder.retarget.reach import arms_of, reaches
 from hoiset.builder.retarget.records import HANDS, HandMotion, RobotMotion, RobotSource
@@ -33,6 +35,8 @@ class RetargetParams(Params):
         moving_root: Let a base that can drive do so where that reaches clearly more.
         root: How the root is chosen.
         arms: How arms follow wrists.
+        fingers: How fingers follow.
+        grippers: How jaws follow.
     """
 
     method: Method = "both"
@@ -40,6 +44,8 @@ class RetargetParams(Params):
     moving_root: bool = False
     root: RootParams = RootParams()
     arms: ArmParams = ArmParams()
+    fingers: FingerParams = FingerParams()
+    grippers: GripperParams = GripperParams()
 
 
 def tolerance(robot: Robot) -> tuple[float, float]:
@@ -87,30 +93,47 @@ def retarget(
     else:
         T, words = _given(motion, root) if root is not None else _chosen(motion, robot, params, seed)
         fit = fit_arms(robot, invert(T)[:, None] @ motion.wrist, motion.time, params.arms)
+    q, of_hands = _with_hands(motion, robot, fit, params)
     return RobotMotion(
         robot=robot.name,
         joints=tuple(joint.name for joint in robot.dofs),
-        q=_with_hands(robot, fit),
+        q=q,
         root=T,
         source=fit.source,
         residual=fit.residual,
-        report={"root": words, "arms": fit.report},
+        report={"root": words, "arms": fit.report, **of_hands},
     )
 
 
-def _with_hands(robot: Robot, fit: ArmFit) -> Float[np.ndarray, "T dof"]:
-    """Arms' positions, and those of the joints behind them at rest wherever the arm follows."""
+def _with_hands(
+    motion: HandMotion, robot: Robot, fit: ArmFit, params: RetargetParams
+) -> tuple[Float[np.ndarray, "T dof"], dict[str, Any]]:
+    """Arms, fingers and jaws in one; what else hangs on an arm is at rest while that follows."""
+    fingers = fit_fingers(robot, motion.joints, motion.time, params.fingers)
+    jaws = fit_grippers(robot, motion.joints, motion.time, params.grippers)
     q, home = fit.q.copy(), np.array(robot.home)
-    names = [joint.name for joint in robot.dofs]
     for arm in arms_of(robot) or robot.arms:
-        behind = {arm.link}
-        for joint in robot.joints:
-            if joint.parent in behind:
-                behind.add(joint.child)
-        columns = [names.index(j.name) for j in robot.dofs if j.parent in behind]
+        behind = _behind(robot, arm.link)
         follows = fit.source[:, HANDS.index(arm.side)] != RobotSource.ABSENT
-        q[np.ix_(follows, columns)] = home[columns]
-    return q
+        for column in behind:
+            own = np.where(np.isfinite(fingers.q[:, column]), fingers.q[:, column], jaws.q[:, column])
+            moves = np.isfinite(own).any()
+            q[:, column] = np.where(follows, own if moves else home[column], np.nan)
+    words = {"fingers": fingers.report} if np.isfinite(fingers.q).any() else {}
+    if np.isfinite(jaws.residual).any():
+        words["jaws"] = {"mean_error_m": float(np.nanmean(np.abs(jaws.residual)))}
+    return q, words
+
+
+def _behind(robot: Robot, link: str) -> list[int]:
+    """Places in ``q`` of the joints that hang on a link."""
+    links, columns = {link}, []
+    names = [joint.name for joint in robot.dofs]
+    for joint in robot.joints:
+        if joint.parent in links:
+            links.add(joint.child)
+            columns += [names.index(joint.name)] if joint.name in names else []
+    return columns
 
 
 def _absent(motion: HandMotion, robot: Robot) -> RobotMotion:

@@ -109,6 +109,24 @@ def test_a_hand_alone_goes_with_the_wrist() -> None:
     assert np.nanmax(found.residual) == 0
 
 
+def test_fingers_and_jaws_follow() -> None:
+    motion = reachable(load_robot("fr3_dual"))
+    pinched = motion.joints.copy()
+    pinched[N // 2 :, 1, 4] = pinched[N // 2 :, 1, 8] + 0.001
+    pinching = replace(motion, joints=pinched)
+    jaws = retarget(pinching, "fr3_dual", root=T_CAMERA_ROOT)
+    right = jaws.joints.index("right_fr3_finger_joint1")
+    assert jaws.q[0, right] > 0.03
+    assert jaws.q[-1, right] < 0.01
+    hand = retarget(pinching, "leap_right")
+    still = retarget(motion, "leap_right")
+    assert np.abs(hand.q[-1] - still.q[-1]).max() > 0.2
+    assert "fingers" in hand.report
+    robot = load_robot("leap_right")
+    lower, upper = (np.array([getattr(joint, limit) for joint in robot.dofs]) for limit in ("lower", "upper"))
+    assert ((hand.q >= lower) & (hand.q <= upper)).all()
+
+
 def test_tolerances() -> None:
     assert tolerance(load_robot("g1")) == pytest.approx((0.01, np.deg2rad(3)))
     assert tolerance(load_robot("xlerobot")) == pytest.approx((0.01, np.deg2rad(5)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from hoiset.builder.recipe import Recipe, load_recipe, parse_recipe
+from hoiset.builder.retarget import retarget
 from hoiset.builder.retarget.choice import RobotModel, expand, open_model, open_robot
 from hoiset.builder.retarget.robot import ROBOTS, list_robots
 from hoiset.builder.retarget.stage import RobotsParams
@@ -170,3 +172,18 @@ def test_robots_of_robot_descriptions_need_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "path", [])
     with pytest.raises(MissingDependency, match=r"hoiset\[robots\]"):
         open_robot("panda_mj_description")
+
+
+def test_a_build_that_really_retargets(source: Path, tmp_path: Path) -> None:
+    stages = replace(STAGES, retarget=retarget)
+    recipe = with_robots("leap", "fr3", solver={"method": "search"})
+    for name, workers in (("here", 0), ("there", 1)):
+        build(recipe, source, tmp_path / name, stages=stages, workers=workers, limit=1)
+    assert dataset_bytes(tmp_path / "here") == dataset_bytes(tmp_path / "there")
+    assert verify_dataset(tmp_path / "here").problems == ()
+    (item,) = load_dataset(tmp_path / "here", split=None, layers=("core", "robots"), format="numpy")
+    assert set(item["leap_right_source"][:, 1]) == {1}
+    assert not item["leap_left_source"].any()
+    assert item["fr3_dual_source"][:, 1].all()
+    assert np.isfinite(item["fr3_dual_residual"][:, 1]).all()
+    assert all(robot["failure"] is None for robot in item["robots"]["robots"])
