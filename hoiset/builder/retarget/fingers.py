@@ -36,6 +36,10 @@ FINGERS = ("thumb", "index", "middle", "ring", "little")
 UNIT_M = 0.002
 """What counts as one tolerance of a fingertip or of a pinch."""
 KNEE = 5.0
+TURN = 2.2
+"""How far from rest, rad, a start may be: some robots' files state limits that no finger has."""
+FIRST = 10
+"""Steps that every start is given before the best goes on alone."""
 SAMPLES, NEAREST, ROUGH_M, ROUGH_S = 1300, 8, 0.005, 0.1
 """Positions of a finger that a start is taken from, how many are looked at at a time, how rough they are and how far
 apart in time."""
@@ -261,8 +265,10 @@ def _track_one(
 
     bent = own.rest + np.clip((own.lower + own.upper) / 2 - own.rest, -1, 1) / 2
     starts = np.stack([np.broadcast_to(bent, (len(time), len(bent))), _rough(local, kinematics, time, own)])
-    found, cost = solve_trajectories(wishes, starts, time, own, params.trajectory)
-    return found[int(cost.argmin())]
+    first = params.trajectory.model_copy(update={"iterations": min(FIRST, params.trajectory.iterations)})
+    found, cost = solve_trajectories(wishes, starts, time, own, first)
+    best = found[int(cost.argmin())]
+    return solve_trajectories(wishes, best[None], time, own, params.trajectory)[0][0]
 
 
 def _rough(
@@ -271,7 +277,7 @@ def _rough(
     """A start from positions all over the finger's reach: those that come near and hang together in time."""
     known = np.flatnonzero(np.isfinite(targets).all(-1))
     known = known[np.unique(np.searchsorted(time[known], np.arange(time[known[0]], time[known[-1]], ROUGH_S)))]
-    samples = _grid(bounds.lower, bounds.upper)
+    samples = _grid(np.maximum(bounds.lower, bounds.rest - TURN), np.minimum(bounds.upper, bounds.rest + TURN))
     off = np.linalg.norm(targets[known, None] - kinematics.tool(samples)[:, :3, 3], axis=-1)
     nearest = np.argpartition(off, NEAREST, -1)[:, :NEAREST]
     error = np.take_along_axis(off, nearest, -1) / ROUGH_M

@@ -131,8 +131,8 @@ def test_mirrored_hands_move_mirrored_fingers(gestures: np.ndarray) -> None:
     time = np.arange(len(gestures)) / 30
     hands = both_sides(gestures)
     left, right = (fit_fingers(load_robot(name), hands, time) for name in ("leap_left", "leap_right"))
-    # The left thumb of LEAP's own model stands 2 mm from where the right one's image does.
-    np.testing.assert_allclose(left.residual[:, 0, :4].mean(0), right.residual[:, 1, :4].mean(0), atol=3e-3)
+    # LEAP's left thumb stands 2 mm from where the right one's image does, and pulls at the index finger.
+    np.testing.assert_allclose(left.residual[:, 0, 1:4].mean(0), right.residual[:, 1, 1:4].mean(0), atol=2e-3)
     g1 = fit_fingers(load_robot("g1"), hands, time)
     np.testing.assert_allclose(g1.residual[:, 0, :3], g1.residual[:, 1, :3], atol=1e-3)
 
