@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,6 +57,7 @@ def info(
         raise typer.BadParameter("belong to --by", param_hint="--where, --limit")
     from dataclasses import asdict
 
+    from hoiset.cards.robots import robot_statistics
     from hoiset.cards.statistics import describe
     from hoiset.shards.index import read_index
     from hoiset.shards.removed import read_removed
@@ -65,6 +67,8 @@ def info(
     index = read_index(root, name)
     described = asdict(describe(root, index))
     summary = {"version": name, **{k: dict(v) if isinstance(v, list) else v for k, v in described.items()}}
+    if robots := robot_statistics(index):
+        summary["robots"] = robots
     summary["removed_videos"] = len(read_removed(root))
     sizes = {layer: asdict(size) for layer, size in layer_sizes(index).items()}
     if json:
@@ -82,6 +86,10 @@ def _told(summary: dict[str, Any], sizes: dict[str, dict[str, Any]]) -> Iterator
             yield "duration of a clip", f"{value[0]:.1f} to {value[2]:.1f} s, median {value[1]:.1f} s"
         elif name == "fps" and value is not None:
             yield "frame rate", f"{value[0]:.3g} to {value[1]:.3g} Hz"
+        elif name == "robots":
+            for robot, of in value.items():
+                errors = f"{1e3 * of['position_m']:.1f} mm, {math.degrees(of['rotation_rad']):.2f} degrees off"
+                yield f"robot {robot}", f"{of['ik_rate']:.1%} of frames reached, {errors}, {of['clips']:.0f} clips"
         elif name == "quality":
             for column, (low, median, high) in value.items():
                 yield f"{column}, median", f"{median:.3g} (10th and 90th percentile {low:.3g}, {high:.3g})"

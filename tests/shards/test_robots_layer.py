@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +200,29 @@ def test_an_index_that_says_something_else_is_found(whole: Path, tmp_path: Path)
     write_index(root, "v2", rows)
     problems = [str(p) for p in verify_dataset(root, "v2").problems]
     assert "index/v2.parquet [clip_0]: found other values than in the shard in robots_two_ik_rate" in problems
+
+
+def test_info_and_filter_tell_of_them(whole: Path, run_command: Callable[..., tuple[int, str, str]]) -> None:
+    code, said, _ = run_command("info", whole)
+    assert code == 0
+    assert "88.9% of frames reached, 4.0 mm, 0.23 degrees off, 2 clips" in " ".join(said.split())
+    code, said, _ = run_command("info", whole, "--json")
+    assert json.loads(said)["robots"]["arm"]["ik_rate"] == pytest.approx(16 / 18)
+    code, said, _ = run_command("filter", whole, "robots.arm.ik_rate > 0.9", "--json")
+    assert code == 0
+    assert "clip_1" in said
+    assert "clip_0" not in said
+
+
+def test_a_push_without_them_says_nothing_of_them(whole: Path, tmp_path: Path) -> None:
+    from hoiset.publish.staging import stage
+
+    staged = stage(whole, "v2", ("core", "video"), tmp_path, None)
+    assert read_index(tmp_path, "v2").schema.equals(index_schema())
+    assert not [file.path for file in staged.files if "robots" in file.path]
+
+
+def test_lerobot_takes_such_a_dataset(whole: Path, tmp_path: Path) -> None:
+    from hoiset.loaders.exports.lerobot import export_lerobot
+
+    assert export_lerobot(whole, tmp_path / "lerobot").episodes == 2
