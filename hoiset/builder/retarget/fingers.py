@@ -276,7 +276,8 @@ def _rough(
 ) -> Float[np.ndarray, "T J"]:
     """A start from positions all over the finger's reach: those that come near and hang together in time."""
     known = np.flatnonzero(np.isfinite(targets).all(-1))
-    known = known[np.unique(np.searchsorted(time[known], np.arange(time[known[0]], time[known[-1]], ROUGH_S)))]
+    seldom = np.append(np.arange(time[known[0]], time[known[-1]], ROUGH_S), time[known[-1]])
+    known = known[np.unique(np.searchsorted(time[known], seldom))]
     samples = _grid(np.maximum(bounds.lower, bounds.rest - TURN), np.minimum(bounds.upper, bounds.rest + TURN))
     off = np.linalg.norm(targets[known, None] - kinematics.tool(samples)[:, :3, 3], axis=-1)
     nearest = np.argpartition(off, NEAREST, -1)[:, :NEAREST]

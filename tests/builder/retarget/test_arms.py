@@ -179,6 +179,17 @@ def test_mirrored_hands_move_mirrored_arms(name: str) -> None:
             np.testing.assert_allclose(np.abs(image[:, names.index(twin)]), np.abs(moved[:, place]), atol=5e-4)
 
 
+@pytest.mark.parametrize("n_frames", [1, 2, 3])
+def test_the_shortest_clips(n_frames: int) -> None:
+    robot = load_robot("g1")
+    targets, time = walk(robot, n_frames)
+    targets[0, 0] = np.nan
+    fit = fit_arms(robot, targets, time, FAST)
+    assert_possible(robot, fit, time)
+    assert (fit.source[1:] == RobotSource.CONVERGED).all()
+    assert fit.source[0].tolist() == [RobotSource.ABSENT, RobotSource.CONVERGED]
+
+
 def test_the_same_input_gives_the_same_bytes() -> None:
     robot, targets, time, fit = followed("fr3_dual")
     again = fit_arms(robot, targets, time, FAST)

@@ -169,6 +169,15 @@ def test_where_the_hand_is_and_how_it_is_turned_does_not_matter(gestures: np.nda
     )
 
 
+def test_the_shortest_clips(gestures: np.ndarray) -> None:
+    robot = load_robot("g1")
+    hands = both_sides(gestures[:2])
+    assert np.isfinite(fit_fingers(robot, hands[:1], np.zeros(1)).q[:, hands_of(robot)[0].dofs]).all()
+    hands[0, 1] = np.nan
+    fit = fit_fingers(robot, hands, np.arange(2) / 30)
+    np.testing.assert_array_equal(np.isfinite(fit.residual[:, 1, 0]), [False, True])
+
+
 def test_joints_that_do_not_fit_are_an_error() -> None:
     with pytest.raises(RobotError, match=r"expected \(T, 2, 21, 3\) and \(T,\)"):
         fit_fingers(load_robot("g1"), np.zeros((3, 21, 3)), np.arange(3))
