@@ -19,7 +19,7 @@ from hoiset.builder.retarget.grippers import GripperParams, fit_grippers
 from hoiset.builder.retarget.kinematics import whole
 from hoiset.builder.retarget.reach import arms_of, reaches
 from hoiset.builder.retarget.records import HANDS, HandMotion, RobotMotion, RobotSource
-from hoiset.builder.retarget.robot import Robot, load_robot
+from hoiset.builder.retarget.robot import Arm, Robot, load_robot
 from hoiset.builder.retarget.root import Method, RootParams, choose_root
 from hoiset.builder.retarget.tracking import ANGLE_RAD, POSITION_M, tolerances
 from hoiset.errors import RobotError
@@ -113,9 +113,8 @@ def _with_hands(
     jaws = fit_grippers(robot, motion.joints, motion.time, params.grippers)
     q, home = fit.q.copy(), np.array(robot.home)
     for arm in arms_of(robot) or robot.arms:
-        behind = _behind(robot, arm.link)
         follows = fit.source[:, HANDS.index(arm.side)] != RobotSource.ABSENT
-        for column in behind:
+        for column in _of_hand(robot, arm):
             own = np.where(np.isfinite(fingers.q[:, column]), fingers.q[:, column], jaws.q[:, column])
             moves = np.isfinite(own).any()
             q[:, column] = np.where(follows, own if moves else home[column], np.nan)
@@ -125,15 +124,18 @@ def _with_hands(
     return q, words
 
 
-def _behind(robot: Robot, link: str) -> list[int]:
-    """Places in ``q`` of the joints that hang on a link."""
-    links, columns = {link}, []
-    names = [joint.name for joint in robot.dofs]
+def _of_hand(robot: Robot, arm: Arm) -> list[int]:
+    """Places in ``q`` of the joints that hang on an arm, and of its side's fingers and jaws wherever these hang."""
+    links, names = {arm.link}, set[str]()
     for joint in robot.joints:
         if joint.parent in links:
             links.add(joint.child)
-            columns += [names.index(joint.name)] if joint.name in names else []
-    return columns
+            names.add(joint.name)
+    for finger in robot.fingers:
+        if finger.side == arm.side:
+            names |= {joint.name for joint in robot.path(finger.base, finger.link)}
+    names |= {gripper.joint for gripper in robot.grippers if gripper.side == arm.side}
+    return [place for place, joint in enumerate(robot.dofs) if joint.name in names]
 
 
 def _absent(motion: HandMotion, robot: Robot) -> RobotMotion:

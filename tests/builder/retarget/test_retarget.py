@@ -127,6 +127,16 @@ def test_fingers_and_jaws_follow() -> None:
     assert ((hand.q >= lower) & (hand.q <= upper)).all()
 
 
+@pytest.mark.parametrize("name", ["g1", "robonaut2", "xlerobot", "fr3_dual"])
+def test_every_joint_of_an_arm_that_follows_has_a_position(name: str) -> None:
+    robot = load_robot(name)
+    found = retarget(reachable(robot), robot, root=T_CAMERA_ROOT)
+    assert found.source.all()
+    held = {"head", "neck", "ankle", "knee", "hip"}
+    nowhere = [joint for joint, q in zip(found.joints, found.q.T, strict=True) if np.isnan(q).any()]
+    assert [joint for joint in nowhere if not any(part in joint for part in held)] == []
+
+
 def test_tolerances() -> None:
     assert tolerance(load_robot("g1")) == pytest.approx((0.01, np.deg2rad(3)))
     assert tolerance(load_robot("xlerobot")) == pytest.approx((0.01, np.deg2rad(5)))
