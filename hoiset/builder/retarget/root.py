@@ -5,7 +5,9 @@ One root holds for the whole clip unless the caller lets the base drive and the 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -39,6 +41,8 @@ class RootParams(Params):
         n_final: Candidates that are judged.
         n_judged: Frames on which they are, before the best are on all of them.
         n_best: Candidates that are judged on all frames.
+        rounds: Of sampling about the best one, where it does not reach all; each half as wide as the one before.
+        around: How that is sampled.
         n_polish: Frames on which these are refined once more.
         apart_m: Candidates nearer to each other than this
         apart_rad: and this count as one.
@@ -50,13 +54,15 @@ class RootParams(Params):
         drive: How a base drives where it may.
     """
 
-    n_frames: int = 10
+    n_frames: int = 14
     n_proposed: int = 24
     n_sampled: int = 72
-    n_sampled_beside: int = 24
-    n_final: int = 8
+    n_sampled_beside: int = 48
+    n_final: int = 10
     n_judged: int = 48
     n_best: int = 3
+    rounds: int = 3
+    around: SearchParams = SearchParams(n_again=12, again_m=0.06, again_rad=0.12)
     n_polish: int = 16
     apart_m: float = 0.03
     apart_rad: float = 0.1
@@ -124,22 +130,25 @@ def choose_root(
     T_camera_clip = clip_frame(there.wrist, there.gravity)
     problem = rounded_problem(there, T_camera_clip)
     proposed, words = _proposed(problem, method, n_hypotheses, seed, params, network)
-    first, origin = _candidates(problem, proposed, method, seed, params)
+    first, names = _candidates(problem, proposed, method, seed, params)
     polished, _, _ = refine_roots(problem.at(problem.spread(params.n_polish)), first, params.polish)
-    roots = np.concatenate([polished, first])
-    glance = score_roots(problem.at(problem.spread(params.n_judged)), roots, params=params.score).total
-    familiar = params.familiar * _familiar(roots, proposed)
-    order = np.argsort(-(glance + familiar), kind="stable")
+    roots, origin = np.concatenate([polished, first]), [*names, *names]
+    some = problem.at(problem.spread(params.n_judged))
+    glance = score_roots(some, roots, params=params.score)
+    total = glance.total + params.familiar * _familiar(roots, proposed)
+    if glance.rate[total.argmax()] < 1.0:
+        roots, total, origin = _about_the_best(some, roots, total, origin, proposed, seed, params)
+    order = np.argsort(-total, kind="stable")
     best = order[: params.n_best]
     scores = score_roots(problem, roots[best], params=params.score)
-    best_first = np.argsort(-(scores.total + familiar[best]), kind="stable")
+    best_first = np.argsort(-(scores.total + params.familiar * _familiar(roots[best], proposed)), kind="stable")
     order = np.concatenate([best[best_first], order[params.n_best :]])
     chosen, score = roots[order[0]], scores.at(best_first[:1])
     T_clip_root = np.repeat(chosen[None], len(problem.time), 0)
     report = {
         "method": method,
         "network": words,
-        "origin": origin[order[0] % len(first)],
+        "origin": origin[order[0]],
         "seed": seed,
         "n_proposed": len(proposed),
         "n_judged": len(roots),
@@ -151,6 +160,12 @@ def choose_root(
         T_clip_root, score, moved = drive_root(problem, chosen, score, params.drive, params.score)
         report |= {**moved, **_figures(score)}
     return RootChoice(T_camera_clip @ T_clip_root, float(score.total[0]), T_camera_clip @ roots[order], report)
+
+
+def network_digest(robot: Robot) -> str:
+    """SHA-256 of the weights that the package brings for a robot of this name; empty where it brings none."""
+    place = resources.files("hoiset.builder.retarget.weights").joinpath(f"{robot.name}.safetensors")
+    return hashlib.sha256(place.read_bytes()).hexdigest() if place.is_file() else ""
 
 
 def _proposed(
@@ -210,6 +225,27 @@ def _candidates(
         if len(kept) == params.n_final:
             break
     return roots[kept], [names[i] for i in kept]
+
+
+def _about_the_best(
+    problem: RootProblem,
+    roots: Float[np.ndarray, "H 4 4"],
+    total: Float[np.ndarray, "H"],
+    origin: list[str],
+    proposed: Float[np.ndarray, "K 4 4"],
+    seed: int,
+    params: RootParams,
+) -> tuple[Float[np.ndarray, "H 4 4"], Float[np.ndarray, "H"], list[str]]:
+    """Candidates, their totals and origins, with samples about the best of each round added."""
+    rng = np.random.default_rng([seed, 3])
+    for step in range(params.rounds):
+        best = int(total.argmax())
+        spread = {name: getattr(params.around, name) / 2**step for name in ("again_m", "again_rad")}
+        again = around(problem, roots[[best]], rng, params.around.model_copy(update=spread))
+        found = score_roots(problem, again, params=params.score).total + params.familiar * _familiar(again, proposed)
+        roots, total = np.concatenate([roots, again]), np.concatenate([total, found])
+        origin = [*origin, *[origin[best]] * len(again)]
+    return roots, total, origin
 
 
 def _familiar(roots: Float[np.ndarray, "H 4 4"], proposed: Float[np.ndarray, "K 4 4"]) -> Float[np.ndarray, "H"]:

@@ -49,7 +49,7 @@ class SimulationParams(Params):
     """
 
     n_starts: int = 10
-    spread: tuple[float, float] = (0.05, 0.25)
+    spread: tuple[float, float] = (0.03, 0.15)
     margin: float = 0.04
     shared_rad: float = 0.1
     amplitude: tuple[float, float] = (0.03, 0.6)

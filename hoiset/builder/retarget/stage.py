@@ -19,6 +19,7 @@ from hoiset.builder.retarget.choice import ChosenRobot, RobotModel, expand, open
 from hoiset.builder.retarget.metrics import measure
 from hoiset.builder.retarget.records import HANDS, HandMotion, RobotMotion, RobotSource
 from hoiset.builder.retarget.retarget import RetargetParams, retarget, tolerance
+from hoiset.builder.retarget.root import network_digest
 from hoiset.errors import BackendUnavailable, ClipError, RobotError
 from hoiset.shards.codec import canonical_json
 from hoiset.shards.schema import Sample
@@ -119,7 +120,7 @@ def add_robots(
             f"retarget_{name}",
             RETARGET_VERSION,
             params.solver,
-            [hands, chosen.digest, str(params.seed)],
+            [hands, chosen.digest, str(params.seed), network_digest(chosen.robot)],
             partial(_attempt, run, motion, chosen, params),
             backend,
         )

@@ -9,7 +9,7 @@ import pytest
 
 from hoiset.builder.retarget.records import HandMotion
 from hoiset.builder.retarget.robot import load_robot
-from hoiset.builder.retarget.root import RootParams, choose_root
+from hoiset.builder.retarget.root import RootParams, choose_root, network_digest
 from hoiset.builder.retarget.root_score import root_problem, score_roots
 from hoiset.errors import RobotError
 from hoiset.geometry import wrist_frame
@@ -114,3 +114,10 @@ def test_real_hands_are_reached(name: str, shared_data: Path) -> None:
     wrist = np.stack([wrist_frame(joints[:, 0], left=True), wrist_frame(joints[:, 1], left=False)], 1)
     motion = HandMotion(recording.time[frames], wrist, joints, recording.gravity)
     assert choose_root(motion, load_robot(name)).report["rate"] >= 0.95
+
+
+def test_networks_are_told_apart_by_their_weights() -> None:
+    digests = [network_digest(load_robot(name)) for name in ROBOTS]
+    assert all(len(digest) == 64 for digest in digests)
+    assert len(set(digests)) == len(ROBOTS)
+    assert network_digest(dataclasses.replace(load_robot("g1"), name="mine")) == ""
