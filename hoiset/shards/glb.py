@@ -50,6 +50,8 @@ def decode_objects(glb: bytes) -> list[trimesh.Trimesh]:
         mesh = scene.geometry[name]
         if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces) or not np.isfinite(mesh.vertices).all():
             raise SchemaError(f"objects.glb: found {node} without triangles or with vertices that are not finite")
+        if mesh.faces.max() >= len(mesh.vertices):
+            raise SchemaError(f"objects.glb: found a triangle of {node} at a vertex that is not there")
         meshes.append(mesh.copy() if np.array_equal(pose, np.eye(4)) else mesh.copy().apply_transform(pose))
     return meshes
 

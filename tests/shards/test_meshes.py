@@ -32,6 +32,7 @@ def count(glb: bytes) -> int | None:
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, len(GLB) - 1), st.integers(1, 255), st.booleans())
 @example(GLB.index(b'"buffer"', GLB.index(b'"bufferViews"')) + 1, 1, False)
+@example(GLB.index(b"BIN\0") + 5, 77, False)
 def test_damage_is_judged_as_the_library_does(at: int, change: int, cut: bool) -> None:
     damaged = bytearray(GLB)
     damaged[at] ^= change
