@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from pydantic import Field
 
 from hoiset.builder.params import Params
@@ -25,8 +25,10 @@ from hoiset.builder.retarget.tracking import Tracking, residuals, tolerances
 from hoiset.builder.retarget.trajectory import Bounds, Terms, TrajectoryParams, Wishes, limit_speed, solve_trajectories
 from hoiset.errors import RobotError
 
+SPARSE_S = 0.1
+"""Step between the frames on which all starts are solved for, s; the best of them is where all frames start from."""
 FIRST = 8
-"""Steps that every start is given before the best goes on alone."""
+"""Steps that each of these is given before the better goes on alone."""
 
 
 class ArmParams(Params):
@@ -139,12 +141,23 @@ def fit_reach(
     path = smoothest_path(candidates, error, time[seen], bounds.velocity)
     starts = [np.broadcast_to(reach.home, (len(time), len(reach.home)))]
     starts += [_spread(time, time[seen], start) for start in (candidates[0], path)]
+    some = _sparse(time)
+    found, cost = solve_trajectories(
+        _wishes(reach, targets[some], collisions), np.stack(starts)[:, some], time[some], bounds, params.trajectory
+    )
+    starts = [_spread(time, time[some], found[int(cost.argmin())]), starts[-1]]
     wishes = _wishes(reach, targets, collisions)
     first = params.trajectory.model_copy(update={"iterations": min(FIRST, params.trajectory.iterations)})
     found, cost = solve_trajectories(wishes, np.stack(starts), time, bounds, first)
     best = found[int(cost.argmin())]
     found, _ = solve_trajectories(wishes, best[None], time, bounds, params.trajectory)
     return limit_speed(found[0], time, bounds.velocity)
+
+
+def _sparse(time: Float[np.ndarray, " T"]) -> Int[np.ndarray, " N"]:
+    """Frames about :data:`SPARSE_S` apart, the first and the last among them."""
+    steps = np.arange(time[0], time[-1], SPARSE_S)
+    return np.unique(np.append(np.searchsorted(time, steps), len(time) - 1))
 
 
 def _wishes(reach: Reach, targets: Float[np.ndarray, "T A 4 4"], collisions: Collisions | None) -> Wishes:

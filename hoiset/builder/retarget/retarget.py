@@ -6,6 +6,7 @@ Targets are ``T_root_wrist = inv(T_camera_root) @ T_camera_wrist``, in metres, a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from hoiset.builder.retarget.arms import ArmFit, ArmParams, fit_arms
 from hoiset.builder.retarget.fingers import FingerParams, fit_fingers
 from hoiset.builder.retarget.grippers import GripperParams, fit_grippers
 from hoiset.builder.retarget.kinematics import whole
+from hoiset.builder.retarget.level_camera import assumed_pitch, camera_gravity
 from hoiset.builder.retarget.reach import arms_of, reaches
 from hoiset.builder.retarget.records import HANDS, HandMotion, RobotMotion, RobotSource
 from hoiset.builder.retarget.robot import Arm, Robot, load_robot
@@ -33,6 +35,7 @@ class RetargetParams(Params):
         method: Where candidates for the root come from: the robot's network, the search, or both.
         n_hypotheses: Roots that the network draws for each window of 2 s.
         moving_root: Let a base that can drive do so where that reaches clearly more.
+        level_camera: Take a camera of unknown gravity to have no roll; otherwise the root may lean.
         root: How the root is chosen.
         arms: How arms follow wrists.
         fingers: How fingers follow.
@@ -42,6 +45,7 @@ class RetargetParams(Params):
     method: Method = "both"
     n_hypotheses: int = Field(default=32, ge=1)
     moving_root: bool = False
+    level_camera: bool = True
     root: RootParams = RootParams()
     arms: ArmParams = ArmParams()
     fingers: FingerParams = FingerParams()
@@ -165,6 +169,14 @@ def _given(motion: HandMotion, root: np.ndarray) -> tuple[Float[np.ndarray, "T 4
 def _chosen(
     motion: HandMotion, robot: Robot, params: RetargetParams, seed: int
 ) -> tuple[Float[np.ndarray, "T 4 4"], dict[str, Any]]:
+    assumed = {}
+    if motion.gravity is None and params.level_camera:
+        pitch = assumed_pitch(motion, robot, seed)
+        motion = replace(motion, gravity=camera_gravity(pitch))
+        assumed = {
+            "gravity_source": "level_camera",
+            "gravity": f"assumed: a camera without roll that looks down by {np.rad2deg(pitch):.0f} degrees",
+        }
     choice = choose_root(
         motion,
         robot,
@@ -174,7 +186,7 @@ def _chosen(
         params=params.root,
         moving_root=params.moving_root and robot.drive is not None,
     )
-    return choice.T_camera_root, {"source": choice.report["origin"], "score": choice.score, **choice.report}
+    return choice.T_camera_root, {"source": choice.report["origin"], "score": choice.score, **choice.report, **assumed}
 
 
 def _on_the_wrist(motion: HandMotion, robot: Robot) -> tuple[ArmFit, Float[np.ndarray, "T 4 4"], dict[str, Any]]:

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from hoiset.builder.params import Params
-from hoiset.builder.retarget.records import HandMotion
+from hoiset.builder.retarget.arms import ArmParams, fit_arms
+from hoiset.builder.retarget.records import HandMotion, RobotSource
 from hoiset.builder.retarget.robot import Robot
 from hoiset.builder.retarget.root_drive import DriveParams, drive_root
 from hoiset.builder.retarget.root_frames import clip_frame, rounded_problem
@@ -22,7 +23,7 @@ from hoiset.builder.retarget.root_refine import RefineParams, refine_roots
 from hoiset.builder.retarget.root_score import RootProblem, RootScores, ScoreParams, root_problem, score_roots
 from hoiset.builder.retarget.root_search import SearchParams, around, sample_roots
 from hoiset.errors import MissingDependency, RobotError
-from hoiset.geometry import angle_between
+from hoiset.geometry import angle_between, invert
 
 if TYPE_CHECKING:
     from hoiset.builder.retarget.root_network import RootNetwork
@@ -41,6 +42,8 @@ class RootParams(Params):
         n_final: Candidates that are judged.
         n_judged: Frames on which they are, before the best are on all of them.
         n_best: Candidates that are judged on all frames.
+        follow_s: Step between the frames that trajectories of these are tried on.
+        follow_loss: Share of what single frames reach that a trajectory may lose before the others are tried.
         rounds: Of sampling about the best one, where it does not reach all; each half as wide as the one before.
         around: How that is sampled.
         n_polish: Frames on which these are refined once more.
@@ -60,7 +63,9 @@ class RootParams(Params):
     n_sampled_beside: int = 48
     n_final: int = 10
     n_judged: int = 48
-    n_best: int = 3
+    n_best: int = 6
+    follow_s: float = 0.1
+    follow_loss: float = 0.005
     rounds: int = 3
     around: SearchParams = SearchParams(n_again=12, again_m=0.06, again_rad=0.12)
     n_polish: int = 16
@@ -141,7 +146,9 @@ def choose_root(
     order = np.argsort(-total, kind="stable")
     best = order[: params.n_best]
     scores = score_roots(problem, roots[best], params=params.score)
-    best_first = np.argsort(-(scores.total + params.familiar * _familiar(roots[best], proposed)), kind="stable")
+    ranked = scores.total + params.familiar * _familiar(roots[best], proposed)
+    followed = _followed(problem, roots[best], scores.rate, ranked, params)
+    best_first = np.argsort(-(ranked + np.minimum(followed - scores.rate, 0.0)), kind="stable")
     order = np.concatenate([best[best_first], order[params.n_best :]])
     chosen, score = roots[order[0]], scores.at(best_first[:1])
     T_clip_root = np.repeat(chosen[None], len(problem.time), 0)
@@ -154,6 +161,7 @@ def choose_root(
         "n_judged": len(roots),
         "gravity": "known: the root is upright" if problem.gravity is not None else "unknown: the root may lean",
         "moving": False,
+        "followed": round(float(followed[best_first[0]]), 6),
         **_figures(score),
     }
     if moving_root:
@@ -255,6 +263,28 @@ def _familiar(roots: Float[np.ndarray, "H 4 4"], proposed: Float[np.ndarray, "K 
     distance = np.linalg.norm(roots[:, None, :3, 3] - proposed[None, :, :3, 3], axis=-1) / 0.2
     distance = np.hypot(distance, angle_between(roots[:, None, :3, :3], proposed[None, :, :3, :3]) / 0.5)
     return np.asarray(np.exp(-0.5 * distance**2).max(1))
+
+
+def _followed(
+    problem: RootProblem,
+    roots: Float[np.ndarray, "H 4 4"],
+    reached: Float[np.ndarray, "H"],
+    ranked: Float[np.ndarray, "H"],
+    params: RootParams,
+) -> Float[np.ndarray, "H"]:
+    """Share of targets that trajectories from each root reach; of the likeliest alone where that loses nothing."""
+    steps = max(1, round(params.follow_s / float(np.median(np.diff(problem.time, prepend=problem.time[0] - 1.0)))))
+    some = problem.at(np.arange(0, len(problem.time), steps))
+    n_targets, out = some.seen.sum(), np.zeros(len(roots))
+    if not n_targets:
+        return reached
+    for place, i in enumerate(np.argsort(-ranked, kind="stable").tolist()):
+        targets = invert(roots[i]) @ some.wrist
+        fit = fit_arms(problem.robot, targets, some.time, ArmParams(collision=None, further_starts=1))
+        out[i] = (fit.source == RobotSource.CONVERGED).sum() / n_targets
+        if place == 0 and out[i] >= reached[i] - params.follow_loss:
+            break
+    return out
 
 
 def _figures(score: RootScores) -> dict[str, float]:

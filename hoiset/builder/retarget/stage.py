@@ -211,7 +211,7 @@ def _describe(
         "video": None,
         "root_source": root.get("source"),
         "root_score": root.get("score"),
-        "gravity_source": gravity_source,
+        "gravity_source": root.get("gravity_source", gravity_source),
         "tolerance": {"position_m": position_m, "rotation_rad": rotation_rad},
         "metrics": measure(found, robot, motion.time, motion.seen).to_json(),
         "report": canonical_json(report).decode(),
