@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from pydantic import Field
 
 from hoiset.builder.params import Params
@@ -20,13 +20,11 @@ from hoiset.builder.retarget.collision import CollisionParams, Collisions
 from hoiset.builder.retarget.reach import Reach, arms_of, joined, reaches
 from hoiset.builder.retarget.records import RobotSource
 from hoiset.builder.retarget.robot import Robot
-from hoiset.builder.retarget.timing import bridged
+from hoiset.builder.retarget.timing import bridged, sparse, spread
 from hoiset.builder.retarget.tracking import Tracking, residuals, tolerances
 from hoiset.builder.retarget.trajectory import Bounds, Terms, TrajectoryParams, Wishes, limit_speed, solve_trajectories
 from hoiset.errors import RobotError
 
-SPARSE_S = 0.1
-"""Step between the frames on which all starts are solved for, s; the best of them is where all frames start from."""
 FIRST = 8
 """Steps that each of these is given before the better goes on alone."""
 
@@ -140,24 +138,18 @@ def fit_reach(
         error = error + collisions.depth(candidates) / collisions.params.unit_m
     path = smoothest_path(candidates, error, time[seen], bounds.velocity)
     starts = [np.broadcast_to(reach.home, (len(time), len(reach.home)))]
-    starts += [_spread(time, time[seen], start) for start in (candidates[0], path)]
-    some = _sparse(time)
+    starts += [spread(time, time[seen], start) for start in (candidates[0], path)]
+    some = sparse(time)
     found, cost = solve_trajectories(
         _wishes(reach, targets[some], collisions), np.stack(starts)[:, some], time[some], bounds, params.trajectory
     )
-    starts = [_spread(time, time[some], found[int(cost.argmin())]), starts[-1]]
+    starts = [spread(time, time[some], found[int(cost.argmin())]), starts[-1]]
     wishes = _wishes(reach, targets, collisions)
     first = params.trajectory.model_copy(update={"iterations": min(FIRST, params.trajectory.iterations)})
     found, cost = solve_trajectories(wishes, np.stack(starts), time, bounds, first)
     best = found[int(cost.argmin())]
     found, _ = solve_trajectories(wishes, best[None], time, bounds, params.trajectory)
     return limit_speed(found[0], time, bounds.velocity)
-
-
-def _sparse(time: Float[np.ndarray, " T"]) -> Int[np.ndarray, " N"]:
-    """Frames about :data:`SPARSE_S` apart, the first and the last among them."""
-    steps = np.arange(time[0], time[-1], SPARSE_S)
-    return np.unique(np.append(np.searchsorted(time, steps), len(time) - 1))
 
 
 def _wishes(reach: Reach, targets: Float[np.ndarray, "T A 4 4"], collisions: Collisions | None) -> Wishes:
@@ -232,12 +224,6 @@ def sources(
     for arm in range(residual.shape[1]):
         out[bridged(there[:, arm], converged[:, arm], time, gap_s), arm] = RobotSource.INTERPOLATED
     return out
-
-
-def _spread(
-    time: Float[np.ndarray, " T"], known: Float[np.ndarray, " N"], q: Float[np.ndarray, "N dof"]
-) -> Float[np.ndarray, "T dof"]:
-    return np.stack([np.interp(time, known, column) for column in q.T], -1)
 
 
 def _hold(robot: Robot, q: Float[np.ndarray, "T dof"]) -> None:

@@ -20,11 +20,12 @@ from hoiset.builder.retarget.branches import smoothest_path
 from hoiset.builder.retarget.kinematics import Kinematics, chain, whole
 from hoiset.builder.retarget.records import HANDS
 from hoiset.builder.retarget.robot import Finger, Robot
-from hoiset.builder.retarget.timing import bridged
+from hoiset.builder.retarget.timing import bridged, sparse, spread
 from hoiset.builder.retarget.trajectory import (
     Bounds,
     Terms,
     TrajectoryParams,
+    Wishes,
     limit_speed,
     robust_terms,
     solve_trajectories,
@@ -36,13 +37,12 @@ FINGERS = ("thumb", "index", "middle", "ring", "little")
 UNIT_M = 0.002
 """What counts as one tolerance of a fingertip or of a pinch."""
 KNEE = 5.0
+SETTLED = 5e-2
+"""Share of its cost by which a finger by itself must improve to go on (see :class:`TrajectoryParams`)."""
 TURN = 2.2
 """How far from rest, rad, a start may be: some robots' files state limits that no finger has."""
-FIRST = 10
-"""Steps that every start is given before the best goes on alone."""
-SAMPLES, NEAREST, ROUGH_M, ROUGH_S = 1300, 8, 0.005, 0.1
-"""Positions of a finger that a start is taken from, how many are looked at at a time, how rough they are and how far
-apart in time."""
+SAMPLES, NEAREST, ROUGH_M = 1300, 8, 0.005
+"""Positions of a finger that a start is taken from, how many are looked at at a time, and how rough they are."""
 
 
 class FingerParams(Params):
@@ -259,16 +259,20 @@ def _track_one(
     own = Bounds(*(values[columns] for values in (bounds.lower, bounds.upper, bounds.velocity, bounds.rest)))
     local = (targets - T[:3, 3]) @ T[:3, :3]
 
-    def wishes(q: np.ndarray, rows: np.ndarray) -> Terms:  # noqa: ARG001
-        pose, J = kinematics.tool_and_jacobian(q)
-        return robust_terms((local - pose[..., :3, 3])[:, :, None] / UNIT_M, J[:, :, None, :3] / UNIT_M, KNEE)
+    def wishes(targets: np.ndarray) -> Wishes:
+        def terms(q: np.ndarray, rows: np.ndarray) -> Terms:  # noqa: ARG001
+            pose, J = kinematics.tool_and_jacobian(q)
+            return robust_terms((targets - pose[..., :3, 3])[:, :, None] / UNIT_M, J[:, :, None, :3] / UNIT_M, KNEE)
+
+        return terms
 
     bent = own.rest + np.clip((own.lower + own.upper) / 2 - own.rest, -1, 1) / 2
     starts = np.stack([np.broadcast_to(bent, (len(time), len(bent))), _rough(local, kinematics, time, own)])
-    first = params.trajectory.model_copy(update={"iterations": min(FIRST, params.trajectory.iterations)})
-    found, cost = solve_trajectories(wishes, starts, time, own, first)
-    best = found[int(cost.argmin())]
-    return solve_trajectories(wishes, best[None], time, own, params.trajectory)[0][0]
+    some = sparse(time)
+    rough = params.trajectory.model_copy(update={"settled": max(SETTLED, params.trajectory.settled)})
+    found, cost = solve_trajectories(wishes(local[some]), starts[:, some], time[some], own, rough)
+    best = spread(time, time[some], found[int(cost.argmin())])
+    return solve_trajectories(wishes(local), best[None], time, own, rough)[0][0]
 
 
 def _rough(
@@ -276,14 +280,13 @@ def _rough(
 ) -> Float[np.ndarray, "T J"]:
     """A start from positions all over the finger's reach: those that come near and hang together in time."""
     known = np.flatnonzero(np.isfinite(targets).all(-1))
-    seldom = np.append(np.arange(time[known[0]], time[known[-1]], ROUGH_S), time[known[-1]])
-    known = known[np.unique(np.searchsorted(time[known], seldom))]
+    known = known[sparse(time[known])]
     samples = _grid(np.maximum(bounds.lower, bounds.rest - TURN), np.minimum(bounds.upper, bounds.rest + TURN))
     off = np.linalg.norm(targets[known, None] - kinematics.tool(samples)[:, :3, 3], axis=-1)
     nearest = np.argpartition(off, NEAREST, -1)[:, :NEAREST]
     error = np.take_along_axis(off, nearest, -1) / ROUGH_M
     path = smoothest_path(samples[nearest.T], error.T, time[known], bounds.velocity)
-    return np.stack([np.interp(time, time[known], column) for column in path.T], -1)
+    return spread(time, time[known], path)
 
 
 def _grid(lower: Float[np.ndarray, " J"], upper: Float[np.ndarray, " J"]) -> Float[np.ndarray, "N J"]:
