@@ -19,6 +19,7 @@ from hoiset.builder.reconstruct.lifting import (
     turn_towards,
 )
 from hoiset.builder.reconstruct.palm import PalmParams, turn_palms
+from hoiset.builder.reconstruct.plausible import PlausibleParams, Readings, choose_readings, too_fast, worth_most
 from hoiset.builder.reconstruct.smoothing import outliers, short_gaps, smooth
 from hoiset.builder.reconstruct.tracks import PALM, TrackParams, hand_size, track_hands
 from hoiset.builder.records import Camera, HandDetections, Hands
@@ -31,9 +32,11 @@ class HandParams(Params):
 
     Attributes:
         tracks: Of the association.
+        plausible: Of what hands can do.
         palm: Of the palms' rotations.
         lifting: Of the lifting to 3D.
         max_gap_s: Longest time between two observed frames that is filled.
+        fill_speed_m_per_s: A gap is filled where the wrist need not have moved faster than this meanwhile, on average.
         outlier_window_s: Frames so near are compared to find teleports and flipped detections.
         outlier_palm: A palm farther than this from its neighbours' median is none, in hand sizes.
         outlier_pose: So are joints that lie around the palm differently by more than this.
@@ -44,9 +47,11 @@ class HandParams(Params):
     """
 
     tracks: TrackParams = TrackParams()
+    plausible: PlausibleParams = PlausibleParams()
     palm: PalmParams = PalmParams()
     lifting: LiftParams = LiftParams()
     max_gap_s: float = 0.5
+    fill_speed_m_per_s: float = 2.0
     outlier_window_s: float = 0.1
     outlier_palm: float = 0.6
     outlier_pose: float = 0.35
@@ -91,12 +96,16 @@ def reconstruct_hands(
         filled, it is their projection.
     """
     tracks = track_hands(detections, time, params.tracks)
-    seen = [_reject_outliers(_gather(detections, tracks.slot[:, side]), time, params) for side in (0, 1)]
+    length = params.lifting.hand_length_m
+    slots = [
+        choose_readings(detections, tracks.slot, side, time, length, params.tracks, params.plausible) for side in (0, 1)
+    ]
+    seen = [_reject_outliers(_gather(detections, slot), time, params) for slot in slots]
     seen = [_turn(s, camera, time, params, left=side == 0) for side, s in enumerate(seen)]
     pixels, world = (np.concatenate([getattr(s, name)[s.valid] for s in seen]) for name in ("pixels", "world_m"))
     lengths = estimate_lengths(pixels, world, camera.K, params.lifting)
     told = np.full((len(time), 2), np.nan) if palm_depth_m is None else palm_depth_m
-    hands = [_reconstruct_one(s, told[:, side], camera, time, lengths, params) for side, s in enumerate(seen)]
+    hands = [_plausible_one(s, told[:, side], camera, time, lengths, params) for side, s in enumerate(seen)]
     joints, joints_2d, source, score = (np.stack(parts, axis=1) for parts in zip(*hands, strict=True))
     wrist = np.stack([wrist_frame(joints[:, side], left=side == 0) for side in (0, 1)], axis=1)
     return Hands(joints, joints_2d, wrist, source.astype(np.uint8), score, tracks.fallbacks)
@@ -135,12 +144,41 @@ def _reject_outliers(seen: _Observed, time: np.ndarray, params: HandParams) -> _
     window = params.outlier_window_s
     teleported = outliers(time, palm, window_s=window, threshold=params.outlier_palm * size)
     flipped = outliers(time, around, window_s=window, threshold=params.outlier_pose * size * np.sqrt(21.0))
-    wrong = teleported | flipped
+    return _without(seen, teleported | flipped)
+
+
+def _without(seen: _Observed, wrong: np.ndarray) -> _Observed:
     return _Observed(
         np.where(wrong[:, None, None], np.nan, seen.pixels),
         np.where(wrong[:, None, None], np.nan, seen.world_m),
         np.where(wrong, 0.0, seen.score),
     )
+
+
+def _plausible_one(
+    seen: _Observed, told_depth: np.ndarray, camera: Camera, time: np.ndarray, lengths: np.ndarray, params: HandParams
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """One hand without the observed frames between which it would have to fly or spin."""
+    while True:
+        found = _reconstruct_one(seen, told_depth, camera, time, lengths, params)
+        wrist = wrist_frame(found[0], left=False)
+        fast = too_fast(time, wrist, params.plausible)
+        if not fast.any():
+            return found
+        at = np.flatnonzero(seen.valid)
+        kept = worth_most(Readings(time[at], wrist[at, :3, 3], wrist[at, :3, :3], seen.score[at]), params.plausible)
+        wrong = np.zeros(len(time), bool)
+        wrong[at[~kept]] = True
+        if kept.all():
+            wrong[_ends(seen.valid, int(np.flatnonzero(fast)[0]), seen.score)] = True
+        seen = _without(seen, wrong)
+
+
+def _ends(valid: np.ndarray, step: int, score: np.ndarray) -> int:
+    """The less sure of the observed frames around a step."""
+    at = np.flatnonzero(valid)
+    after = int(np.searchsorted(at, step, side="right"))
+    return int(min(at[max(after - 1, 0) : after + 1], key=lambda i: score[i]))
 
 
 def _reconstruct_one(
@@ -160,6 +198,9 @@ def _reconstruct_one(
     joints[valid] = lift(pixels, world, camera.K, lengths, params.lifting, depth)
     score = seen.score * _inside(seen.pixels, camera)
     for a, b in short_gaps(time, valid, max_gap_s=params.max_gap_s):
+        moved = np.linalg.norm(joints[b, 0] - joints[a - 1, 0])
+        if moved > params.fill_speed_m_per_s * (time[b] - time[a - 1]):
+            continue
         joints[a:b] = _fill(joints[a - 1], joints[b], time[a - 1 : b + 1])
         source[a:b], score[a:b] = HandSource.INFILLED, params.infill_score * min(score[a - 1], score[b])
     weight = np.where(source == HandSource.OBSERVED, np.maximum(seen.score, 0.1), 0.1)

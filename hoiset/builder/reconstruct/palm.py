@@ -34,6 +34,8 @@ class PalmParams(Params):
         sigma_detector_deg: Scale of the detector's error of rotation.
         tail: The smaller, the less a rotation is punished for being far from the detector's.
         sigma_turn_deg_per_s: Scale of how fast palms turn.
+        max_turn_deg_per_s: Beyond this no palm turns in manipulation (20 rad/s).
+        sigma_beyond_deg: Scale of turns beyond it.
         start_tilt_deg: Tilts away from the detector's rotation from which fits are started.
         iterations: Gauss-Newton steps of each.
     """
@@ -43,6 +45,8 @@ class PalmParams(Params):
     sigma_detector_deg: float = 20.0
     tail: float = 1.5
     sigma_turn_deg_per_s: float = 200.0
+    max_turn_deg_per_s: float = 1146.0
+    sigma_beyond_deg: float = 10.0
     start_tilt_deg: float = 50.0
     iterations: int = 15
 
@@ -179,9 +183,11 @@ def _smoothest(rotations: np.ndarray, cost: np.ndarray, time: np.ndarray, params
     n_candidates, T = cost.shape
     best, back = cost[:, 0].copy(), np.zeros((T, n_candidates), int)
     for t in range(1, T):
-        sigma = params.sigma_turn_deg_per_s * max(time[t] - time[t - 1], 1e-3)
-        turn = np.degrees(angle_between(rotations[:, None, t], rotations[None, :, t - 1])) / sigma
-        way = best[None] + params.tail * np.log1p(turn**2 / (2.0 * params.tail))
+        step_s = max(time[t] - time[t - 1], 1e-3)
+        turn_deg = np.degrees(angle_between(rotations[:, None, t], rotations[None, :, t - 1]))
+        turn = turn_deg / (params.sigma_turn_deg_per_s * step_s)
+        beyond = np.maximum(turn_deg - params.max_turn_deg_per_s * step_s, 0.0) / params.sigma_beyond_deg
+        way = best[None] + params.tail * np.log1p(turn**2 / (2.0 * params.tail)) + 0.5 * beyond**2
         back[t] = way.argmin(1)
         best = way.min(1) + cost[:, t]
     path = np.zeros(T, int)

@@ -141,17 +141,26 @@ def without_duplicates(
 ) -> list[int]:
     """Slots of one frame that hold a hand each, best first."""
     kept: list[int] = []
-    size = hand_size(landmarks_px)
     for n in sorted(np.flatnonzero(score > 0), key=lambda k: -score[k]):
-        for k in kept:
-            scale = max(size[n], size[k])
-            joints = np.linalg.norm(landmarks_px[n] - landmarks_px[k], axis=-1).mean()
-            palms = np.linalg.norm(landmarks_px[n][list(PALM)].mean(0) - landmarks_px[k][list(PALM)].mean(0))
-            if joints < params.duplicate_joints * scale or palms < params.duplicate_palm * scale:
-                break
-        else:
+        if not any(_same(landmarks_px[n], landmarks_px[k], params) for k in kept):
             kept.append(int(n))
     return kept
+
+
+def duplicates(
+    landmarks_px: Float[np.ndarray, "N 21 2"], score: Float[np.ndarray, "N"], slot: int, params: TrackParams
+) -> list[int]:
+    """Slots of one frame that hold the hand in ``slot``, itself first."""
+    others = [int(n) for n in np.flatnonzero(score > 0) if n != slot]
+    return [slot, *(n for n in others if _same(landmarks_px[n], landmarks_px[slot], params))]
+
+
+def _same(a: np.ndarray, b: np.ndarray, params: TrackParams) -> bool:
+    """Whether two detections of one frame are of one hand."""
+    scale = max(hand_size(a), hand_size(b))
+    joints = np.linalg.norm(a - b, axis=-1).mean()
+    palms = np.linalg.norm(a[list(PALM)].mean(0) - b[list(PALM)].mean(0))
+    return bool(joints < params.duplicate_joints * scale or palms < params.duplicate_palm * scale)
 
 
 def _link(
