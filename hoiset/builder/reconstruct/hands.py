@@ -159,6 +159,7 @@ def _plausible_one(
     seen: _Observed, told_depth: np.ndarray, camera: Camera, time: np.ndarray, lengths: np.ndarray, params: HandParams
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """One hand without the observed frames between which it would have to fly or spin."""
+    step_s = float(np.median(np.diff(time))) if len(time) > 1 else 1.0
     while True:
         found = _reconstruct_one(seen, told_depth, camera, time, lengths, params)
         wrist = wrist_frame(found[0], left=False)
@@ -166,7 +167,8 @@ def _plausible_one(
         if not fast.any():
             return found
         at = np.flatnonzero(seen.valid)
-        kept = worth_most(Readings(time[at], wrist[at, :3, 3], wrist[at, :3, :3], seen.score[at]), params.plausible)
+        readings = Readings(time[at], wrist[at, :3, 3], wrist[at, :3, :3], step_s * seen.score[at])
+        kept = worth_most(readings, params.plausible)
         wrong = np.zeros(len(time), bool)
         wrong[at[~kept]] = True
         if kept.all():
