@@ -63,11 +63,15 @@ class HandParams(Params):
 
 @dataclass(frozen=True)
 class _Observed:
-    """One hand's detections over the clip; rows of NaN where there are none."""
+    """One hand's detections over the clip; rows of NaN where there are none.
+
+    ``palm_px`` is where a detection that is not believed has the palm: its middle is right where its fingers are not.
+    """
 
     pixels: Float[np.ndarray, "T 21 2"]
     world_m: Float[np.ndarray, "T 21 3"]
     score: Float[np.ndarray, "T"]
+    palm_px: Float[np.ndarray, "T 2"]
 
     @property
     def valid(self) -> Bool[np.ndarray, "T"]:
@@ -100,7 +104,8 @@ def reconstruct_hands(
     slots = [
         choose_readings(detections, tracks.slot, side, time, length, params.tracks, params.plausible) for side in (0, 1)
     ]
-    seen = [_reject_outliers(_gather(detections, slot), time, params) for slot in slots]
+    seen = [_gather(detections, slot, tracks.slot[:, side]) for side, slot in enumerate(slots)]
+    seen = [_reject_outliers(s, time, params) for s in seen]
     seen = [_turn(s, camera, time, params, left=side == 0) for side, s in enumerate(seen)]
     pixels, world = (np.concatenate([getattr(s, name)[s.valid] for s in seen]) for name in ("pixels", "world_m"))
     lengths = estimate_lengths(pixels, world, camera.K, params.lifting)
@@ -111,12 +116,14 @@ def reconstruct_hands(
     return Hands(joints, joints_2d, wrist, source.astype(np.uint8), score, tracks.fallbacks)
 
 
-def _gather(detections: HandDetections, slot: np.ndarray) -> _Observed:
+def _gather(detections: HandDetections, slot: np.ndarray, tracked: np.ndarray) -> _Observed:
     rows, here = np.arange(len(slot)), slot >= 0
+    palm = detections.landmarks_px[rows, tracked][:, PALM].mean(1)
     return _Observed(
         np.where(here[:, None, None], detections.landmarks_px[rows, slot], np.nan),
         np.where(here[:, None, None], detections.world_m[rows, slot], np.nan),
         np.where(here, detections.score[rows, slot], 0.0),
+        np.where((~here & (tracked >= 0))[:, None], palm, np.nan),
     )
 
 
@@ -148,10 +155,11 @@ def _reject_outliers(seen: _Observed, time: np.ndarray, params: HandParams) -> _
 
 
 def _without(seen: _Observed, wrong: np.ndarray) -> _Observed:
-    return _Observed(
-        np.where(wrong[:, None, None], np.nan, seen.pixels),
-        np.where(wrong[:, None, None], np.nan, seen.world_m),
-        np.where(wrong, 0.0, seen.score),
+    return replace(
+        seen,
+        pixels=np.where(wrong[:, None, None], np.nan, seen.pixels),
+        world_m=np.where(wrong[:, None, None], np.nan, seen.world_m),
+        score=np.where(wrong, 0.0, seen.score),
     )
 
 
@@ -204,6 +212,9 @@ def _reconstruct_one(
         if moved > params.fill_speed_m_per_s * (time[b] - time[a - 1]):
             continue
         joints[a:b] = _fill(joints[a - 1], joints[b], time[a - 1 : b + 1])
+        joints[a - 1 : b + 1] = _move(
+            joints[a - 1 : b + 1], seen.palm_px[a - 1 : b + 1], camera, time[a - 1 : b + 1], params
+        )
         source[a:b], score[a:b] = HandSource.INFILLED, params.infill_score * min(score[a - 1], score[b])
     weight = np.where(source == HandSource.OBSERVED, np.maximum(seen.score, 0.1), 0.1)
     joints = smooth(time, joints.reshape(n, 63), sigma_s=params.joint_sigma_s, weight=weight).reshape(n, 21, 3)
@@ -240,3 +251,21 @@ def _fill(before: np.ndarray, after: np.ndarray, time: np.ndarray) -> np.ndarray
     turn = Slerp([0.0, 1.0], Rotation.from_matrix(R))(s).as_matrix()
     here = local[0] + s[:, None, None] * (local[1] - local[0])
     return here @ turn.transpose(0, 2, 1) + (p[0] + s[:, None] * (p[1] - p[0]))[:, None]
+
+
+def _move(
+    joints: np.ndarray, palm_px: np.ndarray, camera: Camera, time: np.ndarray, params: HandParams
+) -> Float[np.ndarray, "N 21 3"]:
+    """Filled joints, moved across the image to where the palm was seen, unless a hand would not get there in time."""
+    seen = np.isfinite(palm_px).all(1)
+    if not seen.any():
+        return joints
+    palm = joints[:, PALM].mean(1)
+    off = (palm_px - project(camera.K, palm)) / camera.K[[0, 1], [0, 1]] * palm[:, 2:]
+    off[[0, -1]] = 0.0
+    seen[[0, -1]] = True
+    off = np.stack([np.interp(time, time[seen], off[seen, k]) for k in (0, 1)], -1)
+    moved = joints.copy()
+    moved[..., :2] += off[:, None]
+    speed = np.linalg.norm(np.diff(moved[:, 0], axis=0), axis=-1) / np.diff(time)
+    return joints if speed.max() > params.plausible.max_speed_m_per_s else moved

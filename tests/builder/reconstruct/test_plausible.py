@@ -8,9 +8,9 @@ from scipy.spatial.transform import Rotation
 
 from hoiset.builder.reconstruct.hands import HandParams, reconstruct_hands
 from hoiset.builder.reconstruct.plausible import PlausibleParams, Readings, choose_readings, too_fast, worth_most
-from hoiset.builder.reconstruct.tracks import TrackParams
+from hoiset.builder.reconstruct.tracks import PALM, TrackParams
 from hoiset.builder.records import HandDetections
-from hoiset.geometry import angle_between, make_T
+from hoiset.geometry import angle_between, make_T, project
 from hoiset.shards.schema import HandSource
 
 from .synthetic import camera, detect, right_hand_path
@@ -135,3 +135,14 @@ def test_what_is_kept_is_within_what_hands_do(angles, seed):
     for a, b in pairwise(kept):
         if time[b] - time[a] <= PARAMS.horizon_s:
             assert not too_fast(time[[a, b]], T[[a, b]], PARAMS).any()
+
+
+def test_a_filled_hand_is_where_the_disbelieved_reading_has_its_palm():
+    time, right = right_hand_path(120)
+    right = right + 0.06 * np.sin(9.0 * time)[:, None, None] * np.array([0.0, 1.0, 0.0])
+    wrong = np.arange(50, 62)
+    detections = misread(detect([mirrored(right, wrong)], [0.9], CAMERA), wrong, 0.05)
+    hands = reconstruct_hands(detections, CAMERA, time, HandParams())
+    assert (hands.source[wrong, 1] == HandSource.INFILLED).all()
+    seen, truth = (project(CAMERA.K, j[:, list(PALM)].mean(1)) for j in (hands.joints[:, 1], right))
+    assert np.linalg.norm(seen - truth, axis=-1)[wrong].max() < 12.0
