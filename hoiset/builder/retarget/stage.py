@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from hoiset.builder.retarget.metrics import measure
 from hoiset.builder.retarget.records import HANDS, HandMotion, RobotMotion, RobotSource
 from hoiset.builder.retarget.retarget import RetargetParams, retarget, tolerance
 from hoiset.builder.retarget.root import network_digest
-from hoiset.errors import BackendUnavailable, ClipError, RobotError
+from hoiset.errors import BackendUnavailable, ClipError, MissingDependency, RobotError
 from hoiset.shards.codec import canonical_json
 from hoiset.shards.schema import Sample
 
@@ -78,6 +79,12 @@ class RobotsParams(Params):
             RobotError: One cannot be read.
             MissingDependency: One needs a package that is not installed.
         """
+        absent = [name for name in ("torch", "safetensors") if find_spec(name) is None]
+        if self.solver.method != "search" and absent:
+            raise MissingDependency(
+                f"root networks need {' and '.join(absent)}: pip install 'hoiset[build,torch]', or choose roots "
+                'without, method = "search" under [retarget.solver]'
+            )
         chosen = [*map(open_robot, self.robots), *map(open_model, self.models)]
         return sorted(chosen, key=lambda one: one.robot.name)
 

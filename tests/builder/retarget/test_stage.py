@@ -187,3 +187,10 @@ def test_a_build_that_really_retargets(source: Path, tmp_path: Path) -> None:
     assert item["fr3_dual_source"][:, 1].all()
     assert np.isfinite(item["fr3_dual_residual"][:, 1]).all()
     assert all(robot["failure"] is None for robot in item["robots"]["robots"])
+
+
+def test_networks_without_torch_are_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hoiset.builder.retarget.stage.find_spec", lambda name: None if name == "torch" else name)
+    with pytest.raises(MissingDependency, match=r"need torch: pip install 'hoiset\[build,torch\]'"):
+        RobotsParams(robots=("g1",)).open()
+    assert RobotsParams.model_validate({"robots": ("g1",), "solver": {"method": "search"}}).open()
