@@ -87,7 +87,12 @@ def _told(summary: dict[str, Any], sizes: dict[str, dict[str, Any]]) -> Iterator
         elif name == "fps" and value is not None:
             yield "frame rate", f"{value[0]:.3g} to {value[1]:.3g} Hz"
         elif name == "robots":
+            from hoiset.cards.robots import goes_with_wrist
+
             for robot, of in value.items():
+                if not of["clips"] or goes_with_wrist(of):
+                    yield f"robot {robot}", "goes with the wrist" if of["clips"] else "in no clip"
+                    continue
                 errors = f"{1e3 * of['position_m']:.1f} mm, {math.degrees(of['rotation_rad']):.2f} degrees off"
                 yield f"robot {robot}", f"{of['ik_rate']:.1%} of frames reached, {errors}, {of['clips']:.0f} clips"
         elif name == "quality":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 
@@ -11,8 +13,9 @@ from hoiset.shards.robots import COLUMN_METRICS, JOINTS, robots_of_columns
 _WORDS = """\
 Joint positions with which robots could have done the same, found by inverse kinematics in the camera frame: the hands
 are neither moved nor scaled. An arm's frame *converged* where its tool is within tolerance of the wrist; the **IK
-rate** is the share of frames with a hand for which that is so, errors are means over all of them, converged or not.
-Nothing of it was tried on a machine. The robots' lengths and limits come from other people's models: `robots.json`.
+rate** is the share of frames with a hand for which that is so, errors are means over all of them, converged or not. A
+hand alone goes with the wrist, so that only its fingers follow. Nothing of it was tried on a machine. The robots'
+lengths and limits come from other people's models: `robots.json`.
 """
 
 
@@ -41,6 +44,11 @@ def robot_statistics(index: pa.Table) -> dict[str, dict[str, float]]:
     return out
 
 
+def goes_with_wrist(of: Mapping[str, float]) -> bool:
+    """Whether a robot is a hand alone: its root is at the wrist by construction, and its IK rate says nothing."""
+    return of["position_m"] == 0.0 and of["rotation_rad"] == 0.0
+
+
 def robots_section(index: pa.Table) -> str:
     """The section of the card; empty for a version without robots."""
     joints, found = n_joints(index), robot_statistics(index)
@@ -50,15 +58,23 @@ def robots_section(index: pa.Table) -> str:
         (
             f"`{robot}`",
             str(joints[robot]),
-            _number(of["ik_rate"], 100, "{:.1f} %"),
-            _number(of["position_m"], 1e3, "{:.1f} mm"),
-            _number(of["rotation_rad"], 180 / np.pi, "{:.2f}°"),
+            *_figures(of),
             f"{of['clips']:,.0f} of {index.num_rows:,}",
         )
         for robot, of in found.items()
     ]
     header = ("robot", "joints", "IK rate", "position error", "rotation error", "clips")
     return f"## Robots\n\n{_WORDS}\n" + table(header, rows, right=(1, 2, 3, 4, 5))
+
+
+def _figures(of: Mapping[str, float]) -> tuple[str, str, str]:
+    if goes_with_wrist(of):
+        return ("goes with the wrist", "", "")
+    return (
+        _number(of["ik_rate"], 100, "{:.1f} %"),
+        _number(of["position_m"], 1e3, "{:.1f} mm"),
+        _number(of["rotation_rad"], 180 / np.pi, "{:.2f}°"),
+    )
 
 
 def _number(value: float, factor: float, form: str) -> str:
