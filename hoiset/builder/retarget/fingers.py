@@ -20,6 +20,7 @@ from hoiset.builder.retarget.branches import smoothest_path
 from hoiset.builder.retarget.kinematics import Kinematics, chain, whole
 from hoiset.builder.retarget.records import HANDS
 from hoiset.builder.retarget.robot import Finger, Robot
+from hoiset.builder.retarget.robust import robust_terms
 from hoiset.builder.retarget.timing import bridged, sparse, spread
 from hoiset.builder.retarget.trajectory import (
     Bounds,
@@ -27,7 +28,6 @@ from hoiset.builder.retarget.trajectory import (
     TrajectoryParams,
     Wishes,
     limit_speed,
-    robust_terms,
     solve_trajectories,
 )
 from hoiset.errors import RobotError

@@ -44,6 +44,16 @@ class Kinematics:
         self._tool = (tool or Pose()).matrix
         self._constants: dict[Any, _Constants] = {}
 
+    @cached_property
+    def serial(self) -> tuple[Joint, ...]:
+        """The joints between the base and the tool."""
+        return tuple(self._joints[index] for index in self._ancestors[-1])
+
+    @property
+    def tool_in_link(self) -> np.ndarray:
+        """``T_link_tool`` (4, 4) f8."""
+        return self._tool
+
     def forward(self, q: Any) -> Any:
         """Poses of all links.
 

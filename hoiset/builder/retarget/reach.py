@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from hoiset.builder.retarget.kinematics import Kinematics, chain, whole
 from hoiset.builder.retarget.records import HANDS
 from hoiset.builder.retarget.robot import Arm, Robot
+from hoiset.builder.retarget.serial import Chains
 from hoiset.errors import RobotError
 
 Task = Literal["pose", "x", "y", "z"]
@@ -69,18 +70,14 @@ class Reach:
         self, q: Float[np.ndarray, "*B dof"]
     ) -> tuple[Float[np.ndarray, "*B A 4 4"], Float[np.ndarray, "*B A 6 dof"]]:
         """``T_root_tool`` and geometric Jacobians (m over rad, root frame) of all arms."""
-        q = np.asarray(q, np.float64)
-        T = np.empty((*q.shape[:-1], len(self.chains), 4, 4))
-        J = np.zeros((*q.shape[:-1], len(self.chains), 6, q.shape[-1]))
-        for arm, (kinematics, columns) in enumerate(zip(self.chains, self.columns, strict=True)):
-            T_base_tool, J_base = kinematics.tool_and_jacobian(q[..., columns])
-            base = self.T_root_base[arm]
-            if self._moved[arm]:
-                T_base_tool = base @ T_base_tool
-                J_base = np.concatenate([base[:3, :3] @ J_base[..., :3, :], base[:3, :3] @ J_base[..., 3:, :]], -2)
-            T[..., arm, :, :] = T_base_tool
-            J[..., arm, :, columns] = np.moveaxis(J_base, -1, 0)
-        return T, J
+        rows = np.asarray(q, np.float64).reshape(-1, q.shape[-1])
+        found = self.serial.tools(np.ascontiguousarray(rows.T))
+        T = np.zeros((len(rows), len(self.chains), 4, 4))
+        T[..., :3, :3] = found.rotation.transpose(3, 0, 2, 1)
+        T[..., :3, 3] = found.position.transpose(2, 0, 1)
+        T[..., 3, 3] = 1.0
+        J = np.ascontiguousarray(found.slope.transpose(3, 0, 1, 2))
+        return T.reshape(*q.shape[:-1], *T.shape[1:]), J.reshape(*q.shape[:-1], *J.shape[1:])
 
     def tools(self, q: Float[np.ndarray, "*B dof"]) -> Float[np.ndarray, "*B A 4 4"]:
         """``T_root_tool`` of all arms."""
@@ -121,8 +118,9 @@ class Reach:
         return J
 
     @cached_property
-    def _moved(self) -> list[bool]:
-        return [not np.array_equal(base, np.eye(4)) for base in self.T_root_base]
+    def serial(self) -> Chains:
+        """The chains' tools in the root frame and how joints move them, fast and with positions last."""
+        return Chains(self.chains, self.T_root_base, self.columns, len(self.dofs))
 
 
 def arms_of(robot: Robot) -> tuple[Arm, ...]:

@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from hoiset.builder.retarget.reach import Reach
-from hoiset.builder.retarget.trajectory import Terms, robust_terms
+from hoiset.builder.retarget.robust import robust_rows
+from hoiset.builder.retarget.serial import turn_onto
+from hoiset.builder.retarget.trajectory import Terms
 
 POSITION_M, ANGLE_RAD, AXIS_RAD = 0.01, math.radians(3.0), math.radians(5.0)
 """Within these a pose, or a position and one axis, counts as reached."""
@@ -31,17 +33,38 @@ class Tracking:
     """
 
     def __init__(self, reach: Reach, targets: Float[np.ndarray, "*B T A 4 4"], knee: float = KNEE) -> None:
-        self.reach, self.targets, self.knee = reach, np.asarray(targets, np.float64), knee
-        self._units = np.repeat(1 / tolerances(reach), 3, -1)
+        self.reach, self.knee = reach, knee
+        targets = np.asarray(targets, np.float64)
+        self._alike = targets.ndim == 4
+        # Arm, axis of the target, coordinate, trajectory, frame.
+        last = np.moveaxis(targets[None] if self._alike else targets, (2, 4, 3), (0, 1, 2))
+        self._position = np.ascontiguousarray(last[:, 3, :3])
+        self._rotation = np.ascontiguousarray(last[:, :3, :3])
+        self._unit = tolerances(reach).reshape(-1, 1)
 
     def __call__(self, q: Float[np.ndarray, "B T dof"], rows: Int[np.ndarray, " B"]) -> Terms:
-        """Cost, slope and curvature of every frame, see :func:`robust_terms`."""
-        targets = self.targets if self.targets.ndim == 4 else self.targets[rows]
-        T, J = self.reach.tools_and_jacobian(q)
-        e = self.reach.errors(T, targets) * self._units
-        J = self.reach.slopes(T, J) * self._units[..., None]
-        blocks = (*q.shape[:2], 2 * e.shape[-2], 3)
-        return robust_terms(e.reshape(blocks), J.reshape(*blocks, q.shape[-1]), self.knee)
+        """Cost, slope and curvature of every frame, see :func:`robust_rows`."""
+        B, T, n = q.shape
+        found = self.reach.serial.tools(np.ascontiguousarray(q.reshape(-1, n).T))
+        A = len(self.reach.tasks)
+        e = np.empty((A, 2, 3, B * T))
+        if self._alike:
+            np.subtract(self._position, found.position.reshape(A, 3, B, T), out=e[:, 0].reshape(A, 3, B, T))
+        else:
+            np.subtract(self._position[:, :, rows].reshape(A, 3, -1), found.position, out=e[:, 0])
+        for arm, task in enumerate(self.reach.tasks):
+            own, wanted = found.rotation[arm], self._rotation[arm]
+            if task != "pose":
+                axis = "xyz".index(task)
+                own, wanted = own[axis, None], wanted[axis, None]
+            wanted = np.broadcast_to(wanted, (*wanted.shape[:2], B, T)) if self._alike else wanted[:, :, rows]
+            e[arm, 1] = turn_onto(own, wanted.reshape(own.shape))
+            if task != "pose":
+                turn = found.slope[arm, 3:]
+                turn -= own[0][:, None] * np.einsum("cn,cdn->dn", own[0], turn)
+        J = found.slope.reshape(2 * A, 3, n, B * T)
+        cost, g, H = robust_rows(e.reshape(2 * A, 3, B * T), J, self._unit, self.knee)
+        return cost.reshape(B, T), g.T.reshape(B, T, n), H.reshape(B, T, n, n)
 
 
 def residuals(

@@ -12,7 +12,6 @@ from hoiset.builder.retarget.trajectory import (
     TrajectoryParams,
     durations,
     limit_speed,
-    robust_terms,
     solve_trajectories,
 )
 
@@ -129,22 +128,6 @@ def test_durations_share_out_the_time_and_do_not_count_pauses() -> None:
     np.testing.assert_allclose(durations(np.arange(5) / 10), 0.1)
     np.testing.assert_allclose(durations(np.array([0.0, 0.1, 5.0, 5.1])), [0.1, 0.15, 0.15, 0.1])
     assert durations(np.array([3.0])).tolist() == [1.0]
-
-
-def test_robust_terms_are_the_slopes_of_their_cost() -> None:
-    rng = np.random.default_rng(0)
-    A, b = rng.normal(size=(1, 1, 4, 3, 5)), rng.normal(size=(1, 1, 4, 3)) * [[0.1], [0.1], [5.0], [5.0]]
-    b[0, 0, 1] = np.nan
-
-    def cost(x: np.ndarray) -> float:
-        return float(robust_terms(b - A @ x, A, 1.0)[0][0, 0])
-
-    x = rng.normal(0, 0.01, 5)
-    value, g, H = robust_terms(b - A @ x, A, 1.0)
-    numeric = [(cost(x + step) - cost(x - step)) / 2e-6 for step in 1e-6 * np.eye(5)]
-    np.testing.assert_allclose(g[0, 0], numeric, atol=1e-7)
-    assert np.isfinite(value).all()
-    assert np.linalg.eigvalsh(H[0, 0]).min() > -1e-12
 
 
 def test_the_smoothest_path_stays_on_a_branch_where_the_nearest_changes_it() -> None:
