@@ -29,8 +29,11 @@ def robust_terms(r: Float[np.ndarray, "B T K 3"], J: Float[np.ndarray, "B T K 3 
 
 
 def robust_rows(
-    r: Float[np.ndarray, "K D N"], J: Float[np.ndarray, "K D dof N"], unit: Float[np.ndarray, "K 1"], knee: float
-) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, "dof N"], Float[np.ndarray, "N dof dof"]]:
+    r: Float[np.ndarray, "Z K D N"],
+    J: Float[np.ndarray, "Z K D dof N"],
+    unit: float | Float[np.ndarray, "K 1"],
+    knee: float,
+) -> tuple[Float[np.ndarray, "Z N"], Float[np.ndarray, "Z N dof"], Float[np.ndarray, "Z N dof dof"]]:
     """:func:`robust_terms` with the places last in memory; overwrites what it is given.
 
     Args:
@@ -42,22 +45,27 @@ def robust_rows(
     Returns:
         Cost, slope, and the lower triangle of curvature, whose upper one is 0.
     """
-    length = np.sqrt(np.einsum("kdn,kdn->kn", r, r)) / unit
+    length = np.sqrt(np.einsum("zkdn,zkdn->zkn", r, r)) / unit
     absent = np.isnan(length)
     if absent.any():
         length[absent] = 0.0
-        np.copyto(r, 0.0, where=absent[:, None])
-    over = np.maximum(length, knee)
-    cost = knee * (length - knee / 2)
-    np.copyto(cost, length**2 / 2, where=length <= knee)
-    weight = np.sqrt(knee / over) / unit
+        np.copyto(r, 0.0, where=absent[:, :, None])
+    cost, weight = huber(length, knee)
+    weight = np.sqrt(weight) / unit
     if absent.any():
         weight[absent] = 0.0
-    r *= weight[:, None]
-    J *= weight[:, None, None]
-    n, n_rows = J.shape[-2:]
-    J, r = J.reshape(-1, n, n_rows), r.reshape(-1, n_rows)
-    H = np.zeros((n, n, n_rows))
+    r *= weight[:, :, None]
+    J *= weight[:, :, None, None]
+    n_sets, n, n_rows = len(J), *J.shape[-2:]
+    J, r = J.reshape(n_sets, -1, n, n_rows), r.reshape(n_sets, -1, n_rows)
+    H = np.zeros((n, n_sets, n, n_rows))
     for place in range(n):
-        np.einsum("mbn,mn->bn", J[:, place:], J[:, place], out=H[place, place:])
-    return cost.sum(0), -np.einsum("mbn,mn->bn", J, r), H.transpose(2, 1, 0)
+        np.einsum("zmbn,zmn->zbn", J[:, :, place:], J[:, :, place], out=H[place, :, place:])
+    return cost.sum(1), -np.einsum("zmbn,zmn->znb", J, r), H.transpose(1, 3, 2, 0)
+
+
+def huber(length: Float[np.ndarray, "*N"], knee: float) -> tuple[Float[np.ndarray, "*N"], Float[np.ndarray, "*N"]]:
+    """Huber's cost of residuals of these lengths, and what their squares weigh."""
+    cost = knee * (length - knee / 2)
+    np.copyto(cost, length**2 / 2, where=length <= knee)
+    return cost, knee / np.maximum(length, knee)

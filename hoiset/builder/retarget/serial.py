@@ -8,12 +8,17 @@ positions come last in memory, so that all arithmetic runs over long rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from hoiset.builder.retarget.kinematics import Kinematics
+
+Slopes = Literal["all", "places", "none"]
+"""How joints move tools: places and turns, places alone, or not asked for."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +28,13 @@ class Tools:
     Attributes:
         position: (A, 3, N) m.
         rotation: (A, 3, 3, N) the axes x, y and z of each tool, one after the other.
-        slope: (A, 6, dof, N) velocity, m, over angular velocity, rad, by joint; empty (A, 6, 0, N) if not asked for.
+        slope: (A, 6, dof, N) velocity, m, over angular velocity, rad, by joint; (A, 3, dof, N) of places alone, and
+            (A, 0, dof, N) if not asked for.
     """
 
     position: Float[np.ndarray, "A 3 N"]
     rotation: Float[np.ndarray, "A 3 3 N"]
-    slope: Float[np.ndarray, "A 6 dof N"]
+    slope: Float[np.ndarray, "A D dof N"]
 
 
 class Chains:
@@ -54,7 +60,7 @@ class Chains:
         self._column = np.zeros((n, m), np.int64)
         self._gain, self._offset = np.zeros((n, m)), np.zeros((n, m))
         turns, slides = np.zeros((n, m), bool), np.zeros((n, m), bool)
-        self._end = np.stack([slot.end for slot in slots])
+        ends = np.stack([slot.end for slot in slots])
         self._fold: list[list[tuple[int, int]]] = []
         for row, slot in enumerate(slots):
             self._fold.append([])
@@ -63,26 +69,33 @@ class Chains:
                 self._gain[row, place], self._offset[row, place] = step.gain, step.offset
                 (turns if step.turns else slides)[row, place] = True
                 self._fold[row].append((place, step.column))
-        self._first = poses[:, 0, :3]
         # Rows of [R | t] by the axes that they add up: new x, y, z and the way to the next joint.
         self._between = [np.ascontiguousarray(poses[:, place, :3].swapaxes(-1, -2)) for place in range(m)]
-        self._tool = np.ascontiguousarray(self._end[:, :3].swapaxes(-1, -2))
+        self._tool = np.ascontiguousarray(ends[:, :3].swapaxes(-1, -2))
         self._turns, self._slides = turns, slides
-        self._turning, self._sliding = (np.asarray(kind.any(0)) for kind in (turns, slides))
         self._n_dofs = n_dofs
         self._plain = all([column for _, column in fold] == list(range(n_dofs)) for fold in self._fold) and bool(
             (self._gain == 1).all()
         )
 
-    def tools(self, q: Float[np.ndarray, "dof N"], *, slopes: bool = True) -> Tools:
+    def only(self, rows: Int[np.ndarray, " R"]) -> Chains:
+        """Some of the chains, in any order and any of them several times."""
+        some = copy(self)
+        for name in ("_column", "_gain", "_offset", "_turns", "_slides"):
+            setattr(some, name, getattr(self, name)[rows])
+        some._between, some._tool = [step[rows] for step in self._between], self._tool[rows]
+        some._fold = [self._fold[row] for row in rows]
+        return some
+
+    def tools(self, q: Float[np.ndarray, "dof N"], slopes: Slopes = "all") -> Tools:
         """All tools at positions that the chains share, rad or m."""
-        return self._place(q[self._column], slopes=slopes)
+        return self._place(q[self._column], slopes)
 
-    def tools_apart(self, q: Float[np.ndarray, "A dof N"], *, slopes: bool = True) -> Tools:
+    def tools_apart(self, q: Float[np.ndarray, "A dof N"], slopes: Slopes = "all") -> Tools:
         """All tools, each at positions of its own."""
-        return self._place(np.take_along_axis(q, self._column[..., None], 1), slopes=slopes)
+        return self._place(np.take_along_axis(q, self._column[..., None], 1), slopes)
 
-    def _place(self, q: Float[np.ndarray, "A m N"], *, slopes: bool) -> Tools:
+    def _place(self, q: Float[np.ndarray, "A m N"], slopes: Slopes) -> Tools:
         A, m, N = q.shape
         value = q * self._gain[..., None] + self._offset[..., None]
         sin, cos = np.sin(value), np.cos(value)
@@ -96,9 +109,9 @@ class Chains:
                 step = np.broadcast_to(self._between[0][..., None], (A, 4, 3, N))
                 p[:] = step[:, 3]
             R[:, 2] = step[:, 2]
-            if self._turning[place]:
+            if self._turns[:, place].any():
                 s, c = sin[:, place, None], cos[:, place, None]
-                if self._sliding[place] or not self._turns[:, place].all():
+                if not self._turns[:, place].all():
                     still = ~self._turns[:, place, None, None]
                     s, c = np.where(still, 0.0, s), np.where(still, 1.0, c)
                 np.multiply(step[:, 0], c, out=R[:, 0])
@@ -107,29 +120,30 @@ class Chains:
                 R[:, 1] -= step[:, 0] * s
             else:
                 R[:, :2] = step[:, :2]
-            if self._sliding[place]:
+            if self._slides[:, place].any():
                 p += R[:, 2] * np.where(self._slides[:, place, None, None], value[:, place, None], 0.0)
             axes[:, :, place], origins[:, :, place] = R[:, 2], p
         step = (self._tool @ R.reshape(A, 3, 3 * N)).reshape(A, 4, 3, N)
         p = p + step[:, 3]
-        slope = self._slopes(axes, p[:, :, None] - origins) if slopes else np.empty((A, 6, 0, N))
-        return Tools(p, step[:, :3], slope)
+        if slopes == "none":
+            return Tools(p, step[:, :3], np.empty((A, 0, self._n_dofs, N)))
+        return Tools(p, step[:, :3], self._slopes(axes, p[:, :, None] - origins, 6 if slopes == "all" else 3))
 
     def _slopes(
-        self, axes: Float[np.ndarray, "A 3 m N"], arms: Float[np.ndarray, "A 3 m N"]
-    ) -> Float[np.ndarray, "A 6 dof N"]:
+        self, axes: Float[np.ndarray, "A 3 m N"], arms: Float[np.ndarray, "A 3 m N"], n_kinds: int
+    ) -> Float[np.ndarray, "A D dof N"]:
         A, _, m, N = axes.shape
-        J = np.empty((A, 6, m, N))
+        J = np.empty((A, n_kinds, m, N))
         for k, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):
             np.multiply(axes[:, i], arms[:, j], out=J[:, k])
             J[:, k] -= axes[:, j] * arms[:, i]
-        J[:, 3:] = axes
+        J[:, 3:] = axes[:, : n_kinds - 3]
         if self._slides.any():
             for row, place in np.argwhere(self._slides):
                 J[row, :3, place], J[row, 3:, place] = axes[row, :, place], 0.0
         if self._plain:
             return J
-        folded = np.zeros((A, 6, self._n_dofs, N))
+        folded = np.zeros((A, n_kinds, self._n_dofs, N))
         for row, fold in enumerate(self._fold):
             for place, column in fold:
                 folded[row, :, column] += self._gain[row, place] * J[row, :, place]

@@ -62,9 +62,9 @@ class Tracking:
             if task != "pose":
                 turn = found.slope[arm, 3:]
                 turn -= own[0][:, None] * np.einsum("cn,cdn->dn", own[0], turn)
-        J = found.slope.reshape(2 * A, 3, n, B * T)
-        cost, g, H = robust_rows(e.reshape(2 * A, 3, B * T), J, self._unit, self.knee)
-        return cost.reshape(B, T), g.T.reshape(B, T, n), H.reshape(B, T, n, n)
+        J = found.slope.reshape(1, 2 * A, 3, n, B * T)
+        cost, g, H = robust_rows(e.reshape(1, 2 * A, 3, B * T), J, self._unit, self.knee)
+        return cost.reshape(B, T), g.reshape(B, T, n), H.reshape(B, T, n, n)
 
 
 def residuals(

@@ -73,8 +73,9 @@ def solve_trajectories(
             break
         if not keep.all():
             rows, held = rows[keep], held.only(keep)
-        step, promised = problem.newton(best[rows], held, damping[rows], params.step)
-        trial = np.clip(best[rows] + step, bounds.lower, bounds.upper)
+        step, promised = problem.newton(best[rows], rows, held, damping[rows], params.step)
+        limits = bounds.of(rows)
+        trial = np.clip(best[rows] + step, limits.lower, limits.upper)
     return best, final
 
 
@@ -100,4 +101,4 @@ def limit_speed(
 
 def _caution(better: Bool[np.ndarray, " B"], kept: Float[np.ndarray, " B"]) -> Float[np.ndarray, " B"]:
     """What damping is multiplied with, by the share of a promised gain that came true."""
-    return np.where(better, np.where(kept < 0.25, 2.0, np.where(kept < 0.75, 1.0, 0.25)), 6.0)
+    return np.where(better, np.where(kept < 0.25, 2.0, np.where(kept < 0.9, 1.0, 0.25)), 6.0)

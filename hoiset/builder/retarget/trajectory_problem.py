@@ -18,6 +18,10 @@ the lower triangle is looked at), each per second."""
 Wishes = Callable[[Float[np.ndarray, "B T dof"], Int[np.ndarray, " B"]], Terms]
 
 
+SPREAD_S = 1.0
+"""Time, s, from a frame that stays where it is to the next that may take its whole step."""
+
+
 class TrajectoryParams(Params):
     """How smooth a trajectory is and how long is looked for it.
 
@@ -43,12 +47,18 @@ class TrajectoryParams(Params):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What joints may do and where they rest; each (dof,), rad or m."""
+    """What joints may do and where they rest, rad or m: for all trajectories (dof,), or for each (B, 1, dof)."""
 
-    lower: Float[np.ndarray, " dof"]
-    upper: Float[np.ndarray, " dof"]
-    velocity: Float[np.ndarray, " dof"]
-    rest: Float[np.ndarray, " dof"]
+    lower: Float[np.ndarray, "*B dof"]
+    upper: Float[np.ndarray, "*B dof"]
+    velocity: Float[np.ndarray, "*B dof"]
+    rest: Float[np.ndarray, "*B dof"]
+
+    def of(self, rows: Int[np.ndarray, " B"]) -> Bounds:
+        """Those of some of the trajectories."""
+        if self.lower.ndim == 1:
+            return self
+        return Bounds(self.lower[rows], self.upper[rows], self.velocity[rows], self.rest[rows])
 
 
 def durations(time: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
@@ -92,23 +102,28 @@ class Problem:
 
     def __init__(self, wishes: Wishes, time: Float[np.ndarray, " T"], bounds: Bounds, params: TrajectoryParams) -> None:
         self.wishes, self.bounds, self.dt = wishes, bounds, durations(time)
-        self.duration = float(self.dt.sum())
-        self.smooth = Smoothness(time, bounds, params)
+        self.duration, self.time = float(self.dt.sum()), time
+        self.smooth = Smoothness(time, params)
         self._band = np.empty(0)
 
     def look(self, q: Float[np.ndarray, "B T dof"], rows: Int[np.ndarray, " B"]) -> State:
         """Everything at some positions."""
         cost, g, H = self.wishes(q, rows)
-        smooth, slope, stiff = self.smooth.look(q)
+        smooth, slope, stiff = self.smooth.look(q, self.bounds.of(rows))
         slope += g * self.dt[:, None]
         return State(cost @ self.dt + smooth, slope, H, stiff)
 
     def newton(
-        self, q: Float[np.ndarray, "B T dof"], state: State, damping: Float[np.ndarray, " B"], longest: float
+        self,
+        q: Float[np.ndarray, "B T dof"],
+        rows: Int[np.ndarray, " B"],
+        state: State,
+        damping: Float[np.ndarray, " B"],
+        longest: float,
     ) -> tuple[Float[np.ndarray, "B T dof"], Float[np.ndarray, " B"]]:
         """The damped step and the gain that it promises; joints that press against a limit stay."""
-        g = state.g
-        pressed = ((q <= self.bounds.lower) & (g > 0)) | ((q >= self.bounds.upper) & (g < 0))
+        g, bounds = state.g, self.bounds.of(rows)
+        pressed = ((q <= bounds.lower) & (g > 0)) | ((q >= bounds.upper) & (g < 0))
         held = pressed if pressed.any() else None
         if held is not None:
             g = np.where(held, 0.0, g)
@@ -116,10 +131,21 @@ class Problem:
         if info:
             raise np.linalg.LinAlgError(f"found a curvature that is not positive definite at row {info}")
         step = dpbtrs(c, -g.ravel(), lower=1, overwrite_b=1)[0].reshape(q.shape)
-        share = np.minimum(1.0, longest / np.maximum(np.abs(step).max((-1, -2)), 1e-12))
-        along = -np.einsum("btd,btd->b", g, step)
-        damped = damping * np.einsum("btd,btd,t->b", step, step, self.dt)
-        return step * share[:, None, None], share * (1 - share / 2) * along + share**2 / 2 * damped
+        share = self._share(np.abs(step).max(-1), longest)
+        along = np.einsum("btd,btd->bt", g, step)
+        damped = damping[:, None] * self.dt * np.einsum("btd,btd->bt", step, step)
+        gain = (share**2 / 2 * (damped + along) - share * along).sum(-1)
+        return step * share[..., None], gain
+
+    def _share(self, size: Float[np.ndarray, "B T"], longest: float) -> Float[np.ndarray, "B T"]:
+        """How much of a step each frame takes, so that no joint's is too long; frames far from there take all of it."""
+        share = longest / np.maximum(size, longest)
+        if (share == 1.0).all():
+            return share
+        for way in (1, -1):
+            since = way * self.time[::way] / SPREAD_S
+            share = (np.minimum.accumulate(share[:, ::way] - since, axis=1) + since)[:, ::way]
+        return share
 
     def _matrix(
         self, state: State, damping: Float[np.ndarray, " B"], held: Bool[np.ndarray, "B T dof"] | None
@@ -161,14 +187,11 @@ def _hold(ab: Float[np.ndarray, "B T dof band"], held: Bool[np.ndarray, "B T dof
 class Smoothness:
     """Quadratic costs of speed, acceleration and distance from rest, and the hinge at the limit of speed."""
 
-    def __init__(self, time: Float[np.ndarray, " T"], bounds: Bounds, params: TrajectoryParams) -> None:
+    def __init__(self, time: Float[np.ndarray, " T"], params: TrajectoryParams) -> None:
         T = len(time)
         h = np.diff(time)
-        self.rest, self.weight, self.share = bounds.rest, params.speed, params.speed_share
-        self.h, self.limit = h[:, None], bounds.velocity
-        self.reach = self.h * self.limit
+        self.h, self.weight, self.share = h[:, None], params.speed, params.speed_share
         diagonal, first, second = params.rest * durations(time), np.zeros(max(T - 1, 0)), np.zeros(max(T - 2, 0))
-        self.from_rest = diagonal.copy()
         if T > 1:
             w = params.velocity / h
             diagonal[:-1] += w
@@ -185,21 +208,22 @@ class Smoothness:
             second += w * c[0] * c[2]
         self.bands = (diagonal[:, None], first[:, None], second[:, None])
 
-    def look(self, q: Float[np.ndarray, "B T dof"]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def look(self, q: Float[np.ndarray, "B T dof"], bounds: Bounds) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Cost (B,), slope (B, T, dof) and, where a speed exceeds its limit, that excess's curvature (B, T-1, dof)."""
-        x = q - self.rest
+        x = q - bounds.rest
         g = self._times(x)
         cost = np.einsum("btd,btd->b", x, g) / 2
-        v = np.diff(q, axis=1) / self.reach
+        reach = self.h * bounds.velocity
+        v = (q[:, 1:] - q[:, :-1]) / reach
         over = np.abs(v) - self.share
         if not (over > 0).any():
             return cost, g, None
         over = np.maximum(over, 0.0)
         cost += self.weight / 2 * np.einsum("btd,btd,t->b", over, over, self.h[:, 0])
-        push = self.weight * np.sign(v) * over / self.limit
+        push = self.weight * np.sign(v) * over / bounds.velocity
         g[:, 1:] += push
         g[:, :-1] -= push
-        return cost, g, self.weight * (over > 0) / (self.reach * self.limit)
+        return cost, g, self.weight * (over > 0) / (reach * bounds.velocity)
 
     def _times(self, x: Float[np.ndarray, "B T dof"]) -> Float[np.ndarray, "B T dof"]:
         diagonal, first, second = self.bands

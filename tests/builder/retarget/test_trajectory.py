@@ -14,6 +14,7 @@ from hoiset.builder.retarget.trajectory import (
     limit_speed,
     solve_trajectories,
 )
+from hoiset.builder.retarget.trajectory_problem import Problem
 
 
 def bounds_of(reach: Reach) -> Bounds:
@@ -148,3 +149,21 @@ def test_candidates_begin_at_home_and_hold_each_frames_error() -> None:
     assert q.shape == (5, 6, 7)
     off = residuals(reach, q, targets)[..., 0, :]
     np.testing.assert_allclose(error, np.hypot(off[..., 0], 0.19 * off[..., 1]) / 0.01, atol=1e-9)
+
+
+def test_a_long_step_is_cut_where_it_is_long_and_not_far_from_there() -> None:
+    (reach, _) = reaches(load_robot("fr3_dual"))
+    time = np.arange(300) / 30
+    q = wave(reach, time)[None]
+    targets = reach.tools(q[0])
+    targets[140:160, :, 0, 3] += 0.3
+    targets[:, :, 2, 3] += 0.0005
+    problem = Problem(Tracking(reach, targets), time, bounds_of(reach), TrajectoryParams())
+    rows = np.zeros(1, np.int64)
+    state = problem.look(q, rows)
+    (whole, promised), (cut, less) = (problem.newton(q, rows, state, np.ones(1), longest) for longest in (9.0, 0.03))
+    assert np.abs(whole[0, 140:160]).max() > 0.04
+    assert np.abs(cut).max() <= 0.03 + 1e-12
+    np.testing.assert_allclose(cut[0, 20:100], whole[0, 20:100], rtol=1e-12)
+    np.testing.assert_allclose(cut[0, 200:270], whole[0, 200:270], rtol=1e-12)
+    assert 0 < less < promised
