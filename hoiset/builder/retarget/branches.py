@@ -18,6 +18,8 @@ KEYS = (0.1, 0.5, 0.9)
 UNIT_M = 0.01
 HURRY, WAY, SPARE = 2.0, 0.2, 0.5
 """Cost of a step per joint's limit of speed beyond half of it, and of its length, in tolerances."""
+CHUNK = 512
+"""Frames whose steps are weighed at a time."""
 SPEED = 3.0
 """Speed, rad/s or m/s, that stands in where none is stated."""
 
@@ -29,10 +31,15 @@ def candidate_poses(
     first = solve_poses(reach, targets, iterations=iterations)
     seen = np.flatnonzero(np.isfinite(targets).all((-1, -2)).any(-1))
     keys = [first.q[seen[int(share * len(seen))]] for share in KEYS] if len(seen) else []
-    starts = [*reach.near_home(JITTER_SEED, jittered, JITTER), *keys]
-    found = [first, *(solve_poses(reach, targets, start, iterations=iterations) for start in starts)]
-    error = np.stack([np.nansum(s.position_error**2 + (ANGLE_UNIT_M * s.angle_error) ** 2, -1) for s in found])
-    return np.stack([s.q for s in found]), np.sqrt(error) / UNIT_M
+    starts = np.stack([*reach.near_home(JITTER_SEED, jittered, JITTER), *keys])
+    again = np.broadcast_to(targets, (len(starts), *targets.shape))
+    others = solve_poses(reach, again, starts[:, None], iterations=iterations)
+    q = np.concatenate([first.q[None], others.q])
+    away, turned = (
+        np.concatenate([a[None], b])
+        for a, b in ((first.position_error, others.position_error), (first.angle_error, others.angle_error))
+    )
+    return q, np.sqrt(np.nansum(away**2 + (ANGLE_UNIT_M * turned) ** 2, -1)) / UNIT_M
 
 
 def smoothest_path(
@@ -45,12 +52,17 @@ def smoothest_path(
     speed = np.where(np.isfinite(velocity), np.minimum(velocity, 2 * SPEED), SPEED)
     n_frames = q.shape[1]
     total, back = error[:, 0].copy(), np.zeros(error.shape[::-1], np.int64)
-    for t in range(1, n_frames):
-        share = np.abs(q[:, None, t - 1] - q[None, :, t]) / (speed * (time[t] - time[t - 1]))
+    for first in range(1, n_frames, CHUNK):
+        rows = slice(first, min(first + CHUNK, n_frames))
+        before, after = (q[:, span].swapaxes(0, 1) for span in (slice(first - 1, rows.stop - 1), rows))
+        share = np.abs(before[:, :, None] - after[:, None]) / (
+            speed * np.diff(time)[first - 1 : rows.stop - 1, None, None, None]
+        )
         hurry = HURRY * np.maximum(share - SPARE, 0).sum(-1) + WAY * np.sqrt((share**2).sum(-1))
-        through = total[:, None] + hurry
-        back[t] = through.argmin(0)
-        total = through.min(0) + error[:, t]
+        for t in range(first, rows.stop):
+            through = total[:, None] + hurry[t - first]
+            back[t] = through.argmin(0)
+            total = through.min(0) + error[:, t]
     path = np.empty(q.shape[1:])
     at = int(total.argmin())
     for t in range(n_frames - 1, -1, -1):

@@ -20,7 +20,14 @@ from hoiset.builder.retarget.robot_hands import Hand, grid
 from hoiset.builder.retarget.robust import robust_rows
 from hoiset.builder.retarget.serial import Chains
 from hoiset.builder.retarget.timing import sparse, spread
-from hoiset.builder.retarget.trajectory import Bounds, Terms, TrajectoryParams, limit_speed, solve_trajectories
+from hoiset.builder.retarget.trajectory import (
+    Bounds,
+    Terms,
+    TrajectoryParams,
+    limit_speed,
+    solve_from_sparse,
+    solve_trajectories,
+)
 
 SETTLED = 5e-2
 """Share of its cost by which a finger by itself must improve to go on (see :class:`TrajectoryParams`)."""
@@ -108,15 +115,10 @@ def _each_finger(
         rough = _rough(task, place, time, Bounds(lower, upper, velocity, rest))
         starts[1, row, :, : len(columns)] = rough[some]
     settling = params.trajectory.model_copy(update={"settled": max(SETTLED, params.trajectory.settled)})
-    twice = np.tile(np.arange(n_fingers), 2)
-    limits = Bounds(*own[:, :, None])
-    wishes = _Tips.of([(task, place) for task, _, place in places])
-    found, cost = solve_trajectories(
-        wishes.only(twice, some), starts.reshape(-1, len(some), n), time[some], limits.of(twice), settling
+    fingers = _Tips.of([(task, place) for task, _, place in places])
+    fitted, _ = solve_from_sparse(
+        lambda frames, rows: fingers.only(rows, frames), starts, some, time, Bounds(*own[:, :, None]), settling
     )
-    best = cost.reshape(2, -1).argmin(0) * n_fingers + np.arange(n_fingers)
-    start = np.stack([spread(time, time[some], q) for q in found[best]])
-    fitted, _ = solve_trajectories(wishes, start, time, limits, settling)
     out = [np.empty((len(time), len(task.hand.dofs))) for task in tasks]
     rows = iter(fitted)
     for q, task in zip(out, tasks, strict=True):

@@ -7,9 +7,12 @@ that the result does not hang on the frame rate.
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Bool, Float
+from collections.abc import Callable
 
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from hoiset.builder.retarget.timing import spread
 from hoiset.builder.retarget.trajectory_problem import (
     Bounds,
     Problem,
@@ -20,7 +23,16 @@ from hoiset.builder.retarget.trajectory_problem import (
     durations,
 )
 
-__all__ = ["Bounds", "Terms", "TrajectoryParams", "Wishes", "durations", "limit_speed", "solve_trajectories"]
+__all__ = [
+    "Bounds",
+    "Terms",
+    "TrajectoryParams",
+    "Wishes",
+    "durations",
+    "limit_speed",
+    "solve_from_sparse",
+    "solve_trajectories",
+]
 
 NEGLIGIBLE = 0.05**2 / 2
 """Cost per second that is as good as none, squared tolerances."""
@@ -77,6 +89,36 @@ def solve_trajectories(
         limits = bounds.of(rows)
         trial = np.clip(best[rows] + step, limits.lower, limits.upper)
     return best, final
+
+
+def solve_from_sparse(
+    wishes: Callable[[Int[np.ndarray, " N"], Int[np.ndarray, " R"]], Wishes],
+    starts: Float[np.ndarray, "S B N dof"],
+    some: Int[np.ndarray, " N"],
+    time: Float[np.ndarray, " T"],
+    bounds: Bounds,
+    params: TrajectoryParams | None = None,
+) -> tuple[Float[np.ndarray, "B T dof"], Float[np.ndarray, " B"]]:
+    """Solve sparse frames from several starts; where each trajectory's best of them leads, all frames start from.
+
+    Args:
+        wishes: What these frames of these trajectories wish.
+        starts: Positions at the sparse frames, rad or m.
+        some: Which frames those are, the first and the last among them.
+        time: Of all frames, ascending, s.
+        bounds: Limits, of all trajectories or of each.
+        params: Weights.
+
+    Returns:
+        Trajectories inside the limits, and the cost of each.
+    """
+    n_starts, n = starts.shape[:2]
+    rows = np.tile(np.arange(n), n_starts)
+    q0 = starts.reshape(-1, *starts.shape[2:])
+    found, cost = solve_trajectories(wishes(some, rows), q0, time[some], bounds.of(rows), params)
+    best = cost.reshape(n_starts, n).argmin(0) * n + np.arange(n)
+    q0 = np.stack([spread(time, time[some], q) for q in found[best]])
+    return solve_trajectories(wishes(np.arange(len(time)), np.arange(n)), q0, time, bounds, params)
 
 
 def limit_speed(

@@ -6,12 +6,14 @@ import pytest
 from hoiset.builder.retarget.branches import candidate_poses, smoothest_path
 from hoiset.builder.retarget.reach import Reach, reaches
 from hoiset.builder.retarget.robot import load_robot
+from hoiset.builder.retarget.timing import sparse
 from hoiset.builder.retarget.tracking import Tracking, residuals
 from hoiset.builder.retarget.trajectory import (
     Bounds,
     TrajectoryParams,
     durations,
     limit_speed,
+    solve_from_sparse,
     solve_trajectories,
 )
 from hoiset.builder.retarget.trajectory_problem import Problem
@@ -167,3 +169,24 @@ def test_a_long_step_is_cut_where_it_is_long_and_not_far_from_there() -> None:
     np.testing.assert_allclose(cut[0, 20:100], whole[0, 20:100], rtol=1e-12)
     np.testing.assert_allclose(cut[0, 200:270], whole[0, 200:270], rtol=1e-12)
     assert 0 < less < promised
+
+
+def test_sparse_frames_first_lead_where_all_frames_lead_from_the_better_start() -> None:
+    (reach, _) = reaches(load_robot("fr3_dual"))
+    time = np.arange(60) / 30
+    q = np.stack([wave(reach, time), wave(reach, time, 0.08)])
+    targets = reach.tools(q)
+    some = sparse(time)
+    far = np.where(np.arange(7) % 2, reach.lower, reach.upper)
+    starts = np.stack([np.broadcast_to(start, (2, len(some), 7)) for start in (far, reach.home)])
+
+    def wishes(frames: np.ndarray, rows: np.ndarray) -> Tracking:
+        return Tracking(reach, targets[rows][:, frames])
+
+    found, cost = solve_from_sparse(wishes, starts, some, time, bounds_of(reach))
+    assert found.shape == (2, 60, 7)
+    assert cost.shape == (2,)
+    assert residuals(reach, found, targets)[..., 0].max() < 1e-3
+    from_far, dear = solve_from_sparse(wishes, starts[:1], some, time, bounds_of(reach))
+    assert (dear >= cost - 1e-9).all()
+    assert residuals(reach, from_far, targets)[..., 0].max() > 1e-3
