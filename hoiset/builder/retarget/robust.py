@@ -5,28 +5,6 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from hoiset.builder.retarget.trajectory_problem import Terms
-
-
-def robust_terms(r: Float[np.ndarray, "B T K 3"], J: Float[np.ndarray, "B T K 3 dof"], knee: float) -> Terms:
-    """Huber's cost of blocks of residuals ``r`` with slopes ``-J``; blocks with NaN wish nothing.
-
-    Args:
-        r: In tolerances.
-        J: Minus their slopes.
-        knee: Length of a block from which on its cost grows no longer with the square.
-    """
-    there = np.isfinite(r).all(-1)
-    r = np.where(there[..., None], r, 0.0)
-    length = np.sqrt((r * r).sum(-1))
-    weight = there * np.minimum(1.0, knee / np.maximum(length, 1e-12))
-    cost = np.where(length <= knee, length**2 / 2, knee * (length - knee / 2)).sum(-1)
-    n = J.shape[-1]
-    flat = J.reshape(*J.shape[:2], -1, n)
-    weighted = (J * weight[..., None, None]).reshape(flat.shape)
-    g = -(weighted.swapaxes(-1, -2) @ r.reshape(*r.shape[:2], -1, 1))[..., 0]
-    return cost, g, weighted.swapaxes(-1, -2) @ flat
-
 
 def robust_rows(
     r: Float[np.ndarray, "Z K D N"],
@@ -34,16 +12,16 @@ def robust_rows(
     unit: float | Float[np.ndarray, "K 1"],
     knee: float,
 ) -> tuple[Float[np.ndarray, "Z N"], Float[np.ndarray, "Z N dof"], Float[np.ndarray, "Z N dof dof"]]:
-    """:func:`robust_terms` with the places last in memory; overwrites what it is given.
+    """Huber's cost of blocks of residuals ``r`` with slopes ``-J``, places last in memory; overwrites both.
 
     Args:
-        r: Not in tolerances, but in m or rad; NaN wishes nothing.
+        r: In m or rad; blocks with NaN wish nothing.
         J: Minus their slopes.
         unit: Tolerance of each block.
-        knee: In tolerances.
+        knee: Length of a block, in tolerances, from which on its cost grows no longer with the square.
 
     Returns:
-        Cost, slope, and the lower triangle of curvature, whose upper one is 0.
+        Cost, slope, and the lower triangle of curvature (Gauss-Newton), whose upper one is 0.
     """
     length = np.sqrt(np.einsum("zkdn,zkdn->zkn", r, r)) / unit
     absent = np.isnan(length)

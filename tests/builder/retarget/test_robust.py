@@ -2,7 +2,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from hoiset.builder.retarget.robust import robust_rows, robust_terms
+from hoiset.builder.retarget.robust import robust_rows
+from hoiset.builder.retarget.trajectory import Terms
+
+
+def robust_terms(r: np.ndarray, J: np.ndarray, knee: float) -> Terms:
+    """The obvious way: r (B, T, K, 3) in tolerances, J (B, T, K, 3, dof)."""
+    there = np.isfinite(r).all(-1)
+    r = np.where(there[..., None], r, 0.0)
+    length = np.sqrt((r * r).sum(-1))
+    weight = there * np.minimum(1.0, knee / np.maximum(length, 1e-12))
+    cost = np.where(length <= knee, length**2 / 2, knee * (length - knee / 2)).sum(-1)
+    n = J.shape[-1]
+    flat = J.reshape(*J.shape[:2], -1, n)
+    weighted = (J * weight[..., None, None]).reshape(flat.shape)
+    g = -(weighted.swapaxes(-1, -2) @ r.reshape(*r.shape[:2], -1, 1))[..., 0]
+    return cost, g, weighted.swapaxes(-1, -2) @ flat
 
 
 def test_robust_terms_are_the_slopes_of_their_cost() -> None:
