@@ -15,14 +15,17 @@ from jaxtyping import Float, UInt8
 from pydantic import Field
 
 from hoiset.builder.params import Params
+from hoiset.builder.retarget.arm_plan import follow_plans
+from hoiset.builder.retarget.arm_wishes import arm_wishes, ease_of
 from hoiset.builder.retarget.branches import candidate_poses, smoothest_path
 from hoiset.builder.retarget.collision import CollisionParams, Collisions
+from hoiset.builder.retarget.planar_arm import planar_arm
 from hoiset.builder.retarget.reach import Reach, arms_of, joined, reaches
 from hoiset.builder.retarget.records import RobotSource
 from hoiset.builder.retarget.robot import Robot
 from hoiset.builder.retarget.timing import bridged, sparse, spread
 from hoiset.builder.retarget.tracking import Tracking, residuals, tolerances
-from hoiset.builder.retarget.trajectory import Bounds, Terms, TrajectoryParams, Wishes, limit_speed, solve_trajectories
+from hoiset.builder.retarget.trajectory import Bounds, TrajectoryParams, limit_speed, solve_trajectories
 from hoiset.errors import RobotError
 
 FIRST = 8
@@ -141,27 +144,19 @@ def fit_reach(
     starts += [spread(time, time[seen], start) for start in (candidates[0], path)]
     some = sparse(time)
     found, cost = solve_trajectories(
-        _wishes(reach, targets[some], collisions), np.stack(starts)[:, some], time[some], bounds, params.trajectory
+        arm_wishes(reach, targets[some], collisions), np.stack(starts)[:, some], time[some], bounds, params.trajectory
     )
     starts = [spread(time, time[some], found[int(cost.argmin())]), starts[-1]]
-    wishes = _wishes(reach, targets, collisions)
+    wishes = arm_wishes(reach, targets, collisions)
     first = params.trajectory.model_copy(update={"iterations": min(FIRST, params.trajectory.iterations)})
     found, cost = solve_trajectories(wishes, np.stack(starts), time, bounds, first)
     best = found[int(cost.argmin())]
     found, _ = solve_trajectories(wishes, best[None], time, bounds, params.trajectory)
-    return limit_speed(found[0], time, bounds.velocity)
-
-
-def _wishes(reach: Reach, targets: Float[np.ndarray, "T A 4 4"], collisions: Collisions | None) -> Wishes:
-    tracking = Tracking(reach, targets)
-    if collisions is None:
-        return tracking
-
-    def both(q: np.ndarray, rows: np.ndarray) -> Terms:
-        (c, g, H), (c_apart, g_apart, H_apart) = tracking(q, rows), collisions(q, rows)
-        return c + c_apart, g + g_apart, H + H_apart
-
-    return both
+    best = limit_speed(found[0], time, bounds.velocity)
+    arm = planar_arm(reach)
+    if arm is None:
+        return best
+    return follow_plans(reach, arm, best, targets, time, bounds, params.trajectory, collisions)
 
 
 def _bounds(reach: Reach, params: ArmParams) -> Bounds:
@@ -180,7 +175,7 @@ def _keep_apart(
     """Positions of all arms together whose shapes push each other apart, where they touch."""
     if not collisions.depth(q).any():
         return q
-    bounds, wishes = _bounds(reach, params), _wishes(reach, targets, collisions)
+    bounds, wishes = _bounds(reach, params), arm_wishes(reach, targets, collisions, ease_of(reach, q, targets))
     found, _ = solve_trajectories(wishes, q[None], time, bounds, params.trajectory)
     return limit_speed(found[0], time, bounds.velocity)
 
@@ -197,7 +192,8 @@ def _cost_of_collisions(
     depth, bounds = collisions.depth(q), _bounds(reach, params)
     cost = np.zeros(2)
     if collisions.pushes(q):
-        found, _ = solve_trajectories(Tracking(reach, targets), q[None], time, bounds, params.trajectory)
+        tracking = Tracking(reach, targets, ease=ease_of(reach, q, targets))
+        found, _ = solve_trajectories(tracking, q[None], time, bounds, params.trajectory)
         free = limit_speed(found[0], time, bounds.velocity)
         pushed, passing = (np.nanmean(residuals(reach, each, targets), (0, 1)) for each in (q, free))
         cost = np.maximum(pushed - passing, 0.0)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 def robust_rows(
     r: Float[np.ndarray, "Z K D N"],
     J: Float[np.ndarray, "Z K D dof N"],
-    unit: float | Float[np.ndarray, "K 1"],
+    unit: float | Float[np.ndarray, "K #N"],
     knee: float,
 ) -> tuple[Float[np.ndarray, "Z N"], Float[np.ndarray, "Z N dof"], Float[np.ndarray, "Z N dof dof"]]:
     """Huber's cost of blocks of residuals ``r`` with slopes ``-J``, places last in memory; overwrites both.
@@ -17,7 +17,7 @@ def robust_rows(
     Args:
         r: In m or rad; blocks with NaN wish nothing.
         J: Minus their slopes.
-        unit: Tolerance of each block.
+        unit: Tolerance of each block, for all rows or one each.
         knee: Length of a block, in tolerances, from which on its cost grows no longer with the square.
 
     Returns:

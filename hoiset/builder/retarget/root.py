@@ -14,16 +14,17 @@ import numpy as np
 from jaxtyping import Float
 
 from hoiset.builder.params import Params
-from hoiset.builder.retarget.arms import ArmParams, fit_arms
-from hoiset.builder.retarget.records import HandMotion, RobotSource
+from hoiset.builder.retarget.records import HandMotion
 from hoiset.builder.retarget.robot import Robot
 from hoiset.builder.retarget.root_drive import DriveParams, drive_root
+from hoiset.builder.retarget.root_follow import follow_likeliest, follow_plans
 from hoiset.builder.retarget.root_frames import clip_frame, rounded_problem
+from hoiset.builder.retarget.root_plan import PlanParams, planar_arms
 from hoiset.builder.retarget.root_refine import RefineParams, refine_roots
 from hoiset.builder.retarget.root_score import RootProblem, RootScores, ScoreParams, root_problem, score_roots
 from hoiset.builder.retarget.root_search import SearchParams, around, sample_roots
 from hoiset.errors import MissingDependency, RobotError
-from hoiset.geometry import angle_between, invert
+from hoiset.geometry import angle_between
 
 if TYPE_CHECKING:
     from hoiset.builder.retarget.root_network import RootNetwork
@@ -55,6 +56,7 @@ class RootParams(Params):
         polish: How the last of them are: what cannot be reached at all no longer pulls the root from what can.
         score: What counts.
         drive: How a base drives where it may.
+        plan: How roots of arms of five joints are sought further where the best one's trajectory loses frames.
     """
 
     n_frames: int = 14
@@ -77,6 +79,7 @@ class RootParams(Params):
     polish: RefineParams = RefineParams(robust_m=0.02, iterations=20)
     score: ScoreParams = ScoreParams()
     drive: DriveParams = DriveParams()
+    plan: PlanParams = PlanParams()
 
 
 @dataclass(frozen=True)
@@ -147,21 +150,31 @@ def choose_root(
     best = order[: params.n_best]
     scores = score_roots(problem, roots[best], params=params.score)
     ranked = scores.total + params.familiar * _familiar(roots[best], proposed)
-    followed = _followed(problem, roots[best], scores.rate, ranked, params)
+    planar = bool(planar_arms(problem))
+    followed = follow_likeliest(
+        problem, roots[best], scores.rate, ranked, params.follow_s, params.follow_loss, alone=planar
+    )
     best_first = np.argsort(-(ranked + np.minimum(followed - scores.rate, 0.0)), kind="stable")
     order = np.concatenate([best[best_first], order[params.n_best :]])
-    chosen, score = roots[order[0]], scores.at(best_first[:1])
+    chosen, score, reached = roots[order[0]], scores.at(best_first[:1]), float(followed[best_first[0]])
+    how = origin[order[0]]
+    if planar and reached < 1.0 - params.follow_loss:
+        known, rng = roots[order[: params.n_best]], np.random.default_rng([seed, 5])
+        planned = follow_plans(problem, known, rng, params.follow_s, params.plan, params.score)
+        roots, score, reached = planned.roots, planned.score, planned.followed
+        how, order = "plan" if planned.new else how, np.arange(len(roots))
+        chosen = roots[0]
     T_clip_root = np.repeat(chosen[None], len(problem.time), 0)
     report = {
         "method": method,
         "network": words,
-        "origin": origin[order[0]],
+        "origin": how,
         "seed": seed,
         "n_proposed": len(proposed),
         "n_judged": len(roots),
         "gravity": "known: the root is upright" if problem.gravity is not None else "unknown: the root may lean",
         "moving": False,
-        "followed": round(float(followed[best_first[0]]), 6),
+        "followed": round(reached, 6),
         **_figures(score),
     }
     if moving_root:
@@ -263,28 +276,6 @@ def _familiar(roots: Float[np.ndarray, "H 4 4"], proposed: Float[np.ndarray, "K 
     distance = np.linalg.norm(roots[:, None, :3, 3] - proposed[None, :, :3, 3], axis=-1) / 0.2
     distance = np.hypot(distance, angle_between(roots[:, None, :3, :3], proposed[None, :, :3, :3]) / 0.5)
     return np.asarray(np.exp(-0.5 * distance**2).max(1))
-
-
-def _followed(
-    problem: RootProblem,
-    roots: Float[np.ndarray, "H 4 4"],
-    reached: Float[np.ndarray, "H"],
-    ranked: Float[np.ndarray, "H"],
-    params: RootParams,
-) -> Float[np.ndarray, "H"]:
-    """Share of targets that trajectories from each root reach; of the likeliest alone where that loses nothing."""
-    steps = max(1, round(params.follow_s / float(np.median(np.diff(problem.time, prepend=problem.time[0] - 1.0)))))
-    some = problem.at(np.arange(0, len(problem.time), steps))
-    n_targets, out = some.seen.sum(), np.zeros(len(roots))
-    if not n_targets:
-        return reached
-    for place, i in enumerate(np.argsort(-ranked, kind="stable").tolist()):
-        targets = invert(roots[i]) @ some.wrist
-        fit = fit_arms(problem.robot, targets, some.time, ArmParams(collision=None, further_starts=1))
-        out[i] = (fit.source == RobotSource.CONVERGED).sum() / n_targets
-        if place == 0 and out[i] >= reached[i] - params.follow_loss:
-            break
-    return out
 
 
 def _figures(score: RootScores) -> dict[str, float]:

@@ -30,9 +30,16 @@ class Tracking:
         reach: The arms.
         targets: ``T_root_tool`` (T, A, 4, 4) for all trajectories, or (B, T, A, 4, 4); NaN for none.
         knee: Tolerances from which on an error pulls no harder.
+        ease: (T, A, 2) how many times wider tolerances of position and angle are taken; a wider one pulls less.
     """
 
-    def __init__(self, reach: Reach, targets: Float[np.ndarray, "*B T A 4 4"], knee: float = KNEE) -> None:
+    def __init__(
+        self,
+        reach: Reach,
+        targets: Float[np.ndarray, "*B T A 4 4"],
+        knee: float = KNEE,
+        ease: Float[np.ndarray, "T A 2"] | None = None,
+    ) -> None:
         self.reach, self.knee = reach, knee
         targets = np.asarray(targets, np.float64)
         self._alike = targets.ndim == 4
@@ -41,6 +48,8 @@ class Tracking:
         self._position = np.ascontiguousarray(last[:, 3, :3])
         self._rotation = np.ascontiguousarray(last[:, :3, :3])
         self._unit = tolerances(reach).reshape(-1, 1)
+        if ease is not None:
+            self._unit = self._unit * np.moveaxis(ease, 0, -1).reshape(len(self._unit), -1)
 
     def __call__(self, q: Float[np.ndarray, "B T dof"], rows: Int[np.ndarray, " B"]) -> Terms:
         """Cost, slope and curvature of every frame, see :func:`robust_rows`."""
@@ -63,7 +72,8 @@ class Tracking:
                 turn = found.slope[arm, 3:]
                 turn -= own[0][:, None] * np.einsum("cn,cdn->dn", own[0], turn)
         J = found.slope.reshape(1, 2 * A, 3, n, B * T)
-        cost, g, H = robust_rows(e.reshape(1, 2 * A, 3, B * T), J, self._unit, self.knee)
+        unit = self._unit if self._unit.shape[1] == 1 else np.tile(self._unit, B)
+        cost, g, H = robust_rows(e.reshape(1, 2 * A, 3, B * T), J, unit, self.knee)
         return cost.reshape(B, T), g.reshape(B, T, n), H.reshape(B, T, n, n)
 
 
