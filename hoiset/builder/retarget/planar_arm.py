@@ -18,7 +18,8 @@ SAMPLES = 9
 """Directions of the roll that are sampled in each of the two ranges within tolerance."""
 NARROW_RAD = 0.15
 """Half of a range that three samples are enough for."""
-_EPS = 1e-6
+_EPS = 1e-4
+"""What axes may be off, rad or m: angles in robots' files are rounded."""
 
 
 @dataclass(frozen=True)

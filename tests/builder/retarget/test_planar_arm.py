@@ -82,7 +82,9 @@ def test_other_arms_are_none(name: str) -> None:
     assert [planar_arm(reach) for reach in reaches(load_robot(name))] == [None] * len(reaches(load_robot(name)))
 
 
-def test_an_arm_out_of_parallel_is_none() -> None:
+@pytest.mark.parametrize(("off", "n_arms"), [(0.6, 0), (0.01, 0), (1e-5, 2)])
+def test_an_arm_out_of_parallel_by_more_than_rounding_is_none(off: float, n_arms: int) -> None:
     robot = load_robot("xlerobot")
-    tilted = [replace(j, axis=(0.8, 0.6, 0.0)) if j.name.startswith("Elbow") else j for j in robot.joints]
-    assert not arms(replace(robot, joints=tuple(tilted)))
+    axis = (float(np.sqrt(1 - off**2)), off, 0.0)
+    tilted = [replace(j, axis=axis) if j.name.startswith("Elbow") else j for j in robot.joints]
+    assert len(arms(replace(robot, joints=tuple(tilted)))) == n_arms
