@@ -26,7 +26,7 @@ from hoiset.errors import ClipError, VideoError
 from hoiset.shards.schema import Sample
 
 DETECT_VERSION = "3"
-HANDS_VERSION = "6"
+HANDS_VERSION = "7"
 PEOPLE_VERSION = "1"
 OBJECTS_VERSION = "15"
 

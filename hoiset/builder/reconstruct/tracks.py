@@ -37,6 +37,8 @@ class TrackParams(Params):
         max_gap_s: A tracklet unseen for longer ends.
         min_duration_s: A shorter tracklet is noise.
         jump_per_s: Hand sizes a second that a hand may move between two tracklets without being doubted.
+        flight_per_s: Hand sizes a second that no hand does: 5 m/s.
+        flight_doubt: Price of such a flight, in the units of what tracklets are worth (s of sure sight).
         min_score: Mean detection score below which a tracklet is noise.
         max_overlap_s: Two tracklets may overlap for this long and still be one hand, found anew before it was lost.
         second_hand_share: A side whose tracklets are worth less than this share of the other side's is noise.
@@ -53,6 +55,8 @@ class TrackParams(Params):
     max_gap_s: float = 0.25
     min_duration_s: float = 0.12
     jump_per_s: float = 8.0
+    flight_per_s: float = 27.0
+    flight_doubt: float = 3.0
     min_score: float = 0.72
     max_overlap_s: float = 0.5
     second_hand_share: float = 0.04
@@ -279,7 +283,8 @@ def _assign(evidence: list[_Evidence], time: np.ndarray, params: TrackParams) ->
 def _doubt(a: _Evidence, b: _Evidence, time: np.ndarray, params: TrackParams) -> float:
     """Price of one hand being first a, then b: infinite where both are seen for long at once, else what it must jump.
 
-    The jump counts beyond what hands do, in hand sizes, and is bounded: a hand may leave the image and come back.
+    The jump counts beyond what hands do, in hand sizes, and is bounded: a hand may leave the image and come back. Not
+    faster than it can fly, though.
     So does a change of size that a change of depth would not explain.
     """
     gap_s = float(time[b.start] - time[a.end])
@@ -289,7 +294,9 @@ def _doubt(a: _Evidence, b: _Evidence, time: np.ndarray, params: TrackParams) ->
     allowed = 0.5 + params.jump_per_s * abs(gap_s)
     jump = float(np.linalg.norm(b.first - a.last)) / max(a.size, b.size, 1e-9)
     growth = abs(float(np.log(max(a.size, 1e-9) / max(b.size, 1e-9))))
-    return 0.25 * min(max(jump - allowed, 0.0), 4.0) + 2.0 * max(growth - 0.4, 0.0) + together
+    flies = jump > 1.0 + params.flight_per_s * max(gap_s, 0.0)
+    doubt = 0.25 * min(max(jump - allowed, 0.0), 4.0) + 2.0 * max(growth - 0.4, 0.0) + together
+    return doubt + params.flight_doubt * flies
 
 
 def _without_noise(evidence: list[_Evidence], labels: tuple[int, ...], params: TrackParams) -> tuple[int, ...]:

@@ -133,6 +133,18 @@ def test_the_smaller_hand_is_noise_only_where_it_is_worth_less():
         assert (tracks.slot[:, 0] >= 0).sum() == (seen if kept else 0)
 
 
+def test_a_hand_misread_for_a_while_is_not_the_other_one_that_comes_in_elsewhere():
+    n = 60
+    right, left = still(n, [-0.2, 0, 0.8], curl=0.0), still(n, [0.25, 0, 0.8], left=True, curl=0.0)
+    right[8:18], right[36:], left[:30] = np.nan, np.nan, np.nan
+    seen = detect([right, left], [0.9, 0.05], CAMERA)
+    misread = (np.arange(n) >= 18)[:, None] & (seen.right_probability == 0.9)
+    p = np.where(misread, 0.3, seen.right_probability)
+    tracks = track_hands(HandDetections(seen.landmarks_px, seen.world_m, p, seen.score), np.arange(n) / 30, PARAMS)
+    assert ((tracks.slot[:, 1] >= 0) == np.isfinite(right[:, 0, 0])).all()
+    assert ((tracks.slot[:, 0] >= 0) == np.isfinite(left[:, 0, 0])).all()
+
+
 def test_frames_stand_as_long_as_they_last():
     """Two frames at 10 Hz show a hand for 0.2 s; at 30 Hz they are noise."""
     for rate_hz, kept in ((10.0, True), (30.0, False)):
