@@ -28,7 +28,7 @@ from hoiset.shards.schema import Sample
 DETECT_VERSION = "3"
 HANDS_VERSION = "7"
 PEOPLE_VERSION = "1"
-OBJECTS_VERSION = "15"
+OBJECTS_VERSION = "16"
 
 
 class VideoParams(Params):

@@ -13,7 +13,7 @@ from hoiset.builder.reconstruct.objects.colours import colour_index, similarity
 from hoiset.builder.reconstruct.objects.hand_regions import gap_to_mask
 from hoiset.builder.reconstruct.objects.params import ObjectParams
 from hoiset.builder.reconstruct.objects.scene import Scene
-from hoiset.builder.reconstruct.objects.track import Cue, warp_mask
+from hoiset.builder.reconstruct.objects.track import Cue, same_way, warp_mask
 
 
 @dataclass(frozen=True)
@@ -109,15 +109,6 @@ def moved_by_hand(scene: Scene, obj: ObjectTrack) -> float:
         hand = velocity(scene.joints_2d[:, h].mean(1), scene.time)[frames]
         agrees |= touches[:, h] & same_way(hand, own[frames])
     return float(agrees[touches.any(1)].mean())
-
-
-def same_way(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, "n"]:
-    """Whether two velocities point within 70 degrees of each other and neither is more than five times the other."""
-    speed_a, speed_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        cosine = (a * b).sum(1) / (speed_a * speed_b)
-        ratio = speed_a / speed_b
-        return (cosine > 0.34) & (ratio > 0.2) & (ratio < 5.0)
 
 
 def outline_contrast(scene: Scene, obj: ObjectTrack) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -19,6 +20,10 @@ from hoiset.builder.reconstruct.objects.scene import Scene
 _MIN_INLIERS = 8
 _MAX_POINTS = 160
 _PALM = (0, 1, 5, 9, 13, 17)
+_RECENT_S = 0.1
+"""Motion over so long tells whether an object goes with a hand."""
+_LOOK_S = 0.7
+"""Frames so far ahead tell whether it was let go."""
 
 
 class Cue(IntEnum):
@@ -71,6 +76,15 @@ def warp_mask(mask: Bool[np.ndarray, "H W"], a: Float[np.ndarray, "2 3"]) -> Boo
     return cv2.warpAffine(mask.astype(np.uint8), a, (width, height), flags=cv2.INTER_NEAREST) > 0
 
 
+def same_way(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, "n"]:
+    """Whether two velocities point within 70 degrees of each other and neither is more than five times the other."""
+    speed_a, speed_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosine = (a * b).sum(1) / (speed_a * speed_b)
+        ratio = speed_a / speed_b
+        return (cosine > 0.34) & (ratio > 0.2) & (ratio < 5.0)
+
+
 @dataclass(frozen=True)
 class _Window:
     """A crop of one frame around a followed silhouette, in which all of a step's work is done.
@@ -111,20 +125,31 @@ def flow_points(
 
 
 class Follower:
-    """State of following one anchor's silhouette from frame to frame."""
+    """State of following one anchor's silhouette from frame to frame.
 
-    def __init__(self, scene: Scene, anchor: Anchor, start: int) -> None:
-        """Begin at frame ``start``, where the silhouette stands as in the anchor."""
+    Attributes:
+        held: Whether a hand still has what it took; ``None`` where nothing has called for an answer.
+        ahead: Frames for which that may be asked anew.
+    """
+
+    def __init__(self, scene: Scene, anchor: Anchor, frames: np.ndarray) -> None:
+        """Begin at the first of the frames to be followed, where the silhouette stands as in the anchor."""
+        start = int(frames[0])
         self.scene, self.anchor = scene, anchor
+        self.ahead = [int(t) for t in frames]
+        self.held: bool | None = None
         total = anchor.histogram + 0.7 * scene.person + 1e-4
         self.likelihood = (anchor.histogram / total).astype(np.float32)
         self.affine = np.eye(2, 3)
         self.velocity = np.zeros(2)
         self.previous = start
+        self.recent = max(2, round(_RECENT_S * scene.fps))
+        self.look = round(_LOOK_S * scene.fps)
         self.template = np.zeros((0, 2), np.float32)
         self.points = np.zeros((0, 2), np.float32)
         y, x = np.nonzero(anchor.mask)
         self.centre = np.array([x.mean(), y.mean()])
+        self.trail = [(start, self.centre)]
         self.box = np.array([[x.min(), y.min()], [x.max(), y.min()], [x.max(), y.max()], [x.min(), y.max()]], float)
         self.extent = float(max(np.ptp(x), np.ptp(y)))
         self.reach = max(4, round(0.05 * min(scene.shape)))
@@ -137,7 +162,6 @@ class Follower:
         predicted = self.affine.copy()
         predicted[:, 2] += self.velocity
         window = self._window(t, predicted)
-        cue, affine = Cue.LOST, self.affine.copy()
         flow = self._by_flow(t, window)
         if (
             flow is not None
@@ -146,14 +170,10 @@ class Follower:
         ):
             cue, affine = Cue.FLOW, self._settle(flow, window)
         else:
-            found = self._by_colour(predicted, window)
-            bound = self._by_hand(t) if found is None else None
-            if found is not None:
-                cue, affine = Cue.COLOUR, found
-            elif bound is not None:
-                cue, affine = Cue.HAND, bound
-        moved = apply(affine, self.centre[None])[0] - apply(self.affine, self.centre[None])[0]
-        self.velocity = 0.5 * moved
+            window, cue, affine = self._without_flow(t, predicted, window)
+        was, now = (apply(a, self.centre[None])[0] for a in (self.affine, affine))
+        self.velocity = 0.5 * (now - was)
+        self.trail = [(s, at) for s, at in self.trail if abs(t - s) <= self.recent] + [(t, now)]
         self.affine, self.previous = affine, t
         if cue != Cue.FLOW:
             # Template coordinates of the points no longer agree with the silhouette's place.
@@ -161,9 +181,9 @@ class Follower:
         self._refill(t, window)
         return affine, cue, self._quality(affine, window)
 
-    def _window(self, t: int, affine: np.ndarray) -> _Window:
+    def _window(self, t: int, affine: np.ndarray, reach: int | None = None) -> _Window:
         corners = np.concatenate([apply(affine, self.box), apply(self.affine, self.box)])
-        pad = self.reach + self.rim + 12
+        pad = (reach or self.reach) + self.rim + 12
         height, width = self.scene.shape
         left, top = np.clip(np.floor(corners.min(0)).astype(int) - pad, 0, [width - 16, height - 16])
         right, bottom = np.clip(np.ceil(corners.max(0)).astype(int) + pad, [left + 16, top + 16], [width, height])
@@ -252,10 +272,49 @@ class Follower:
         self.template = apply(cv2.invertAffineTransform(affine), self.points).astype(np.float32)
         return affine
 
-    def _by_colour(self, predicted: np.ndarray, window: _Window) -> np.ndarray | None:
+    def _without_flow(self, t: int, predicted: np.ndarray, window: _Window) -> tuple[_Window, Cue, np.ndarray]:
+        """By colours or by the hand: near where the hand took it, or, if it was let go, wherever its colours are."""
+        hand = self._touching_hand(t)
+        bound = self._by_hand(t, hand) if hand is not None else None
+        if t in self.ahead:
+            goes = hand is not None and bound is not None and self._goes_with(hand)
+            self.held = self._still_held(t) if goes else None
+        reach = self.reach
+        if self.held and bound is not None:
+            predicted, window, reach = bound, self._window(t, bound), self.reach // 3
+        elif self.held is False:
+            bound, reach = None, 2 * self.reach
+            window = self._window(t, predicted, reach)
+        found = self._by_colour(predicted, window, reach)
+        if found is not None:
+            return window, Cue.COLOUR, found
+        return (window, Cue.LOST, self.affine.copy()) if bound is None else (window, Cue.HAND, bound)
+
+    def _still_held(self, t: int) -> bool:
+        """Is what went with the hand still in it, or was it let go? Whichever is found better for a while, from here.
+
+        The answer holds meanwhile.
+        """
+        at = self.ahead.index(t)
+        score = []
+        for held in (True, False):
+            probe = copy(self)
+            probe.held, probe.ahead = held, []
+            score.append(sum(probe._found(s) for s in self.ahead[at : at + self.look]))
+        self.ahead = self.ahead[at + self.look :]
+        return score[0] >= score[1]
+
+    def _found(self, t: int) -> float:
+        """How well it is found in a frame; what is hidden is worth what is just found."""
+        _, cue, quality = self.step(t)
+        if cue == Cue.LOST:
+            return 0.0
+        return self.scene.params.track_quality if np.isnan(quality) else quality
+
+    def _by_colour(self, predicted: np.ndarray, window: _Window, reach: int) -> np.ndarray | None:
         """Translation of the silhouette to the likely pixels around, if it then lies on enough of them."""
         affine = predicted.copy()
-        affine[:, 2] += self._best_shift(predicted, window, self.reach)
+        affine[:, 2] += self._best_shift(predicted, window, reach)
         return affine if self._quality(affine, window) >= self.scene.params.track_quality else None
 
     def _best_shift(self, predicted: np.ndarray, window: _Window, reach: int) -> np.ndarray:
@@ -281,18 +340,32 @@ class Follower:
         dy, dx = np.unravel_index(int(score.argmax()), score.shape)
         return np.array([dx - reach, dy - reach], float)
 
-    def _by_hand(self, t: int) -> np.ndarray | None:
-        """Translation of the palm of the hand that touches the silhouette."""
+    def _touching_hand(self, t: int) -> int | None:
+        """The hand that touches the silhouette and is seen in frame t, too."""
         joints = self.scene.joints_2d
         mask = warp_mask(self.anchor.mask, self.affine).astype(np.uint8)
         gap = gap_to_mask(joints[self.previous][:, list(FINGERS)], mask) / self.scene.size_px
         gap = np.where(np.isnan(joints[t]).any((-1, -2)) | np.isnan(gap), np.inf, gap)
         hand = int(gap.argmin())
-        if gap[hand] > self.scene.params.contact_gap_hands:
-            return None
+        return hand if gap[hand] <= self.scene.params.contact_gap_hands else None
+
+    def _by_hand(self, t: int, hand: int) -> np.ndarray:
+        """Translation of the palm of a hand."""
         motion = np.eye(2, 3)
-        motion[:, 2] = (joints[t, hand, list(_PALM)] - joints[self.previous, hand, list(_PALM)]).mean(0)
+        motion[:, 2] = self._palm_motion(self.previous, t, hand)
         return compose(motion, self.affine)
+
+    def _goes_with(self, hand: int) -> bool:
+        """Whether the silhouette has moved, of late, and as the hand did."""
+        since, start = self.trail[0]
+        own, palm = self.trail[-1][1] - start, self._palm_motion(since, self.previous, hand)
+        elapsed_s = abs(self.scene.time[self.previous] - self.scene.time[since])
+        least = self.scene.params.move_speed * min(self.scene.shape) * elapsed_s
+        return bool(np.linalg.norm(own) > least and same_way(palm[None], own[None])[0])
+
+    def _palm_motion(self, start: int, end: int, hand: int) -> np.ndarray:
+        joints = self.scene.joints_2d[:, hand, list(_PALM)]
+        return np.asarray((joints[end] - joints[start]).mean(0))
 
     def _refill(self, t: int, window: _Window) -> None:
         """Add corners inside the visible silhouette, remembering where they lie in the template."""
@@ -331,7 +404,7 @@ def follow(
     Returns:
         The track, which ends when the silhouette is lost for half a second, and the anchor it came to rest at.
     """
-    follower = Follower(scene, anchor, int(frames[0]))
+    follower = Follower(scene, anchor, frames)
     settle = round(0.1 * scene.fps)
     ascending = len(frames) < 2 or frames[1] > frames[0]
     due = {int(b.first) + settle if ascending else int(b.last) - settle: b for b in rests}

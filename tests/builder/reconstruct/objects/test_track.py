@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from hoiset.builder.reconstruct.objects.track import Cue, apply, compose, follow, overlap, scale_of, warp_mask
 
 from ..conftest import search
-from ..scenes import iou, moved, scene_of
+from ..scenes import DEPTH, LEFT_S, SKIN, TAKEN_S, Take, Thing, carried, ease, iou, moved, reaching, scene_of, take
 
 number = st.floats(-50, 50)
 
@@ -112,6 +112,44 @@ def test_a_thing_that_vanishes_where_it_stands_is_not_seen_there(carry, carry_sc
     track, _ = follow(carry_scene, before, np.arange(t0, len(carry.time)))
     assert (track.cue[1:] == Cue.LOST).all()
     assert not (track.quality[1:] > 0.3).any()
+
+
+def smeared(shot: Take, o: int, start_s: float, end_s: float) -> Take:
+    """One thing without its pattern for a while, as quick motion smears it: nothing is left that flow could follow."""
+    rgb = shot.rgb.copy()
+    for t in np.flatnonzero((shot.time >= start_s) & (shot.time < end_s)):
+        skin = np.abs(rgb[t].astype(int) - SKIN).sum(-1) < 60
+        rgb[t][shot.masks[o, t] & ~skin] = (60, 160, 60)
+    return shot.part(rgb=rgb)
+
+
+def followed(shot: Take, o: int) -> list[float]:
+    """Overlap with the truth of a thing that is followed from where it stands at first, in every frame."""
+    scene = scene_of(shot)
+    (first,) = (a for a in search(shot, scene).anchors if a.first < 5 and iou(a.mask, shot.masks[o, 0]) > 0.6)
+    track, _ = follow(scene, first, np.arange(first.last - 2, len(shot.time)))
+    return [iou(warp_mask(first.mask, a), shot.masks[o, t]) for t, a in zip(track.frames, track.affine, strict=True)]
+
+
+@pytest.mark.parametrize(("x", "y"), [(110, 40), (125, 55), (140, 100)])
+def test_what_a_hand_takes_along_is_not_left_behind_on_a_sleeve_of_its_colours(x, y):
+    def sleeve(t):
+        return x, -60 + (ease(t, TAKEN_S, TAKEN_S + 0.25) - ease(t, 2.6, 2.9)) * (y + 60), 0.3, DEPTH
+
+    path = carried()
+    shot = take([Thing(sleeve, (70, 90)), Thing(path)], [reaching(path)])
+    assert min(followed(smeared(shot, 1, TAKEN_S + 0.25, TAKEN_S + 0.6), 1)) > 0.6
+
+
+def test_what_falls_does_not_stay_with_the_hand_that_let_it_go():
+    held = carried(b=(205, 45))
+
+    def falls(t):
+        x, y, angle, z = held(t)
+        return x, y + 80 * np.clip((t - LEFT_S) / 0.25, 0, 1) ** 2, angle, z
+
+    shot = take([Thing(falls)], [reaching(held)])
+    assert min(followed(smeared(shot, 0, LEFT_S - 0.05, LEFT_S + 0.3), 0)) > 0.7
 
 
 def test_equal_input_gives_equal_bytes(carry_scene, carry_search):
