@@ -25,7 +25,7 @@ from hoiset.errors import BackendUnavailable, ClipError, MissingDependency, Robo
 from hoiset.shards.codec import canonical_json
 from hoiset.shards.schema import Sample
 
-RETARGET_VERSION = "1"
+RETARGET_VERSION = "2"
 PACKAGES = ("numpy", "scipy", "torch", "mujoco")
 """Packages whose versions may change a trajectory's last bits."""
 
