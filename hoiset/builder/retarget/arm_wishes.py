@@ -10,9 +10,9 @@ from hoiset.builder.retarget.reach import Reach
 from hoiset.builder.retarget.tracking import Tracking, residuals, tolerances
 from hoiset.builder.retarget.trajectory import Terms, Wishes
 
-HELD, EASED = np.array([0.6, 0.6]), np.array([3.0, 60.0])
+HELD, EASED = np.array([0.6, 0.6]), np.array([3.0, 10.0])
 """How many times wider tolerances of position and angle are taken in frames that are to be reached, and in others: in
-these the position is still followed, the axis hardly."""
+these the position is still followed, the axis less."""
 NEAR = 1.6
 """Tolerances within which a frame may still be reached."""
 
