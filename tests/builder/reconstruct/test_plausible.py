@@ -82,6 +82,16 @@ def test_a_hand_does_not_fly_to_where_the_other_is_and_back():
     assert np.linalg.norm(hands.joints[:, 1] - right, axis=-1).mean(1).max() < 0.08
 
 
+@pytest.mark.parametrize(("metres", "kept"), [(0.16, True), (0.9, False)])
+def test_a_reading_is_left_out_that_the_hand_would_have_to_fly_to(metres, kept):
+    n, away = 30, np.arange(12, 15)
+    place = np.zeros((n, 2))
+    place[away, 0] = metres  # 4.8 m/s from one frame to the next, or too far for all of the frames away
+    readings = Readings(np.arange(n) / 30, place, np.broadcast_to(np.eye(3), (n, 3, 3)), np.full(n, 1 / 30))
+    assert (worth_most(readings, PARAMS)[away] == kept).all()
+    assert np.delete(worth_most(readings, PARAMS), away).all()
+
+
 def test_an_outlier_of_several_frames_is_no_observation():
     time, right = right_hand_path(120)
     turned = right.copy()
