@@ -10,8 +10,9 @@ from jaxtyping import Float, UInt8
 from scipy.spatial.transform import Rotation
 
 from hoiset.builder.reconstruct.objects.evidence import ObjectTrack, finger_gap
+from hoiset.builder.reconstruct.objects.plane_maps import scale_of
 from hoiset.builder.reconstruct.objects.scene import Scene
-from hoiset.builder.reconstruct.objects.track import Cue, scale_of
+from hoiset.builder.reconstruct.objects.track import Cue
 from hoiset.builder.reconstruct.shape import Mesh, front_depth_m, inflate_silhouette
 from hoiset.builder.reconstruct.smoothing import runs, smooth
 from hoiset.geometry import angle_between, make_T, unproject

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,6 @@ from hoiset.builder.retarget.fingers import fit_fingers
 from hoiset.builder.retarget.pinching import Pinching, TipTask
 from hoiset.builder.retarget.robot import load_robot
 from hoiset.builder.retarget.robot_hands import hands_of
-from tests.conftest import SHARED_DATA
 
 
 @pytest.mark.parametrize("name", ["leap_right", "g1", "robonaut2"])
@@ -30,10 +31,8 @@ def test_slopes_are_those_of_the_cost_and_curvature_is_no_less_than_nothing(name
 
 
 @pytest.mark.parametrize("name", ["leap_right", "robonaut2"])
-def test_a_real_hands_pinches_are_kept_within_a_millimetre_for_the_most_part(name: str) -> None:
-    path = SHARED_DATA / "retarget/hand_gestures_joints.npz"
-    if not path.exists():
-        pytest.skip(f"no {path}")
+def test_a_real_hands_pinches_are_kept_within_a_millimetre_for_the_most_part(name: str, shared_data: Path) -> None:
+    path = shared_data / "retarget/hand_gestures_joints.npz"
     joints = np.full((90, 2, 21, 3), np.nan)
     joints[:, 1] = np.load(path)["joints"][300:390]
     fit = fit_fingers(load_robot(name), joints, np.arange(90) / 30)

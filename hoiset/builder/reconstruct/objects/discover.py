@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float
 from hoiset.builder.reconstruct.objects.anchors import Anchor, AnchorSearch, describe
 from hoiset.builder.reconstruct.objects.colours import similarity
 from hoiset.builder.reconstruct.objects.evidence import ObjectTrack, evidence, why_no_object
+from hoiset.builder.reconstruct.objects.plane_maps import compose, overlap, warp_mask
 from hoiset.builder.reconstruct.objects.scene import Scene
-from hoiset.builder.reconstruct.objects.track import Cue, Track, compose, follow, overlap, warp_mask
+from hoiset.builder.reconstruct.objects.track import Cue, Track, follow
 
 _ATTEMPTS_PER_SLOT = 2
 

@@ -12,8 +12,9 @@ from hoiset.builder.reconstruct.objects.anchors import FINGERS
 from hoiset.builder.reconstruct.objects.colours import colour_index, similarity
 from hoiset.builder.reconstruct.objects.hand_regions import gap_to_mask
 from hoiset.builder.reconstruct.objects.params import ObjectParams
+from hoiset.builder.reconstruct.objects.plane_maps import same_way, warp_mask
 from hoiset.builder.reconstruct.objects.scene import Scene
-from hoiset.builder.reconstruct.objects.track import Cue, same_way, warp_mask
+from hoiset.builder.reconstruct.objects.track import Cue
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from hoiset.builder.reconstruct.objects.anchors import clean_picture
 from hoiset.builder.reconstruct.objects.colours import colour_histogram
 from hoiset.builder.reconstruct.objects.evidence import ObjectTrack
 from hoiset.builder.reconstruct.objects.mask_registration import agreement, lay_onto
+from hoiset.builder.reconstruct.objects.plane_maps import apply, flow_points
 from hoiset.builder.reconstruct.objects.scene import Scene
 from hoiset.builder.reconstruct.objects.standing import corners_of
-from hoiset.builder.reconstruct.objects.track import Cue, apply, flow_points
+from hoiset.builder.reconstruct.objects.track import Cue
 from hoiset.builder.reconstruct.smoothing import runs
 from hoiset.shards.schema import MAX_OBJECTS
 

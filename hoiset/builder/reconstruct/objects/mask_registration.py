@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial import cKDTree
 
-from hoiset.builder.reconstruct.objects.track import apply, compose, warp_mask
+from hoiset.builder.reconstruct.objects.plane_maps import apply, compose, warp_mask
 
 _STEPS = 20
 _KEPT = 0.75  # of the contour; the rest may be the edge of what hides it

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from hoiset.builder.reconstruct.objects.evidence import ObjectTrack
-from hoiset.builder.reconstruct.objects.track import Cue, apply
+from hoiset.builder.reconstruct.objects.plane_maps import apply
+from hoiset.builder.reconstruct.objects.track import Cue
 from hoiset.builder.reconstruct.smoothing import runs
 
 _LEFT_FRAMES = 2

@@ -6,15 +6,23 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
 from hoiset.builder.reconstruct.objects.anchors import FINGERS, Anchor
 from hoiset.builder.reconstruct.objects.colours import colour_index, similarity
 from hoiset.builder.reconstruct.objects.hand_regions import gap_to_mask
+from hoiset.builder.reconstruct.objects.plane_maps import (
+    apply,
+    compose,
+    flow_points,
+    overlap,
+    same_way,
+    scale_of,
+    warp_mask,
+)
 from hoiset.builder.reconstruct.objects.scene import Scene
 
 _MIN_INLIERS = 8
@@ -55,36 +63,6 @@ class Track:
     matches: tuple[np.ndarray, ...] = ()
 
 
-def compose(a: Float[np.ndarray, "2 3"], b: Float[np.ndarray, "2 3"]) -> Float[np.ndarray, "2 3"]:
-    """The affine map that applies b first, then a."""
-    return np.column_stack([a[:, :2] @ b[:, :2], a[:, :2] @ b[:, 2] + a[:, 2]])
-
-
-def apply(a: Float[np.ndarray, "2 3"], points: Float[np.ndarray, "N 2"]) -> Float[np.ndarray, "N 2"]:
-    """Map points by an affine map."""
-    return points @ a[:, :2].T + a[:, 2]
-
-
-def scale_of(a: Float[np.ndarray, "*B 2 3"]) -> Float[np.ndarray, "*B"]:
-    """Scale of similarities."""
-    return np.sqrt(np.abs(a[..., 0, 0] * a[..., 1, 1] - a[..., 0, 1] * a[..., 1, 0]))
-
-
-def warp_mask(mask: Bool[np.ndarray, "H W"], a: Float[np.ndarray, "2 3"]) -> Bool[np.ndarray, "H W"]:
-    """Move a silhouette by an affine map."""
-    height, width = mask.shape
-    return cv2.warpAffine(mask.astype(np.uint8), a, (width, height), flags=cv2.INTER_NEAREST) > 0
-
-
-def same_way(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, "n"]:
-    """Whether two velocities point within 70 degrees of each other and neither is more than five times the other."""
-    speed_a, speed_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        cosine = (a * b).sum(1) / (speed_a * speed_b)
-        ratio = speed_a / speed_b
-        return (cosine > 0.34) & (ratio > 0.2) & (ratio < 5.0)
-
-
 @dataclass(frozen=True)
 class _Window:
     """A crop of one frame around a followed silhouette, in which all of a step's work is done.
@@ -103,25 +81,6 @@ class _Window:
     def local(self, affine: Float[np.ndarray, "2 3"]) -> Float[np.ndarray, "2 3"]:
         """An affine map into the crop instead of the frame."""
         return compose(np.array([[1.0, 0.0, -self.left], [0.0, 1.0, -self.top]]), affine)
-
-
-def _lucas_kanade(before: np.ndarray, now: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    flow: Any = cv2.calcOpticalFlowPyrLK  # its stub forbids the None that asks for no initial guess
-    moved, ok, error = flow(before, now, points, None, winSize=(15, 15), maxLevel=2)
-    return moved, ok, error
-
-
-def flow_points(
-    before: UInt8[np.ndarray, "H W"], now: UInt8[np.ndarray, "H W"], points: Float[np.ndarray, "N 2"]
-) -> tuple[Float[np.ndarray, "N 2"], Bool[np.ndarray, "N"]]:
-    """Where flow carries points from one grey picture to the next, and which of them it carries back."""
-    start = points.astype(np.float32)
-    if len(start) == 0:
-        return start, np.zeros(0, bool)
-    moved, ok, _ = _lucas_kanade(before, now, start[:, None])
-    back, ok_back, _ = _lucas_kanade(now, before, moved)
-    good = (ok[:, 0] > 0) & (ok_back[:, 0] > 0) & (np.linalg.norm(back[:, 0] - start, axis=1) < 1.0)
-    return moved[:, 0], good
 
 
 class Follower:
@@ -427,11 +386,6 @@ def follow(
             break
     n = len(affine)
     return Track(frames[:n], np.array(affine), np.array(cue, np.uint8), np.array(quality), tuple(matches)), reached
-
-
-def overlap(a: Bool[np.ndarray, "H W"], b: Bool[np.ndarray, "H W"]) -> float:
-    """Intersection over the smaller of two silhouettes."""
-    return float((a & b).sum() / max(min(a.sum(), b.sum()), 1))
 
 
 def _lies_on(anchor: Anchor, rest: Anchor, affine: np.ndarray) -> bool:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hoiset.builder.reconstruct.objects.mask_registration import agreement, lay_onto
-from hoiset.builder.reconstruct.objects.track import apply, warp_mask
+from hoiset.builder.reconstruct.objects.plane_maps import apply, warp_mask
 
 SHAPE = (180, 320)
 CORNERS = np.array([[80, 60], [140, 60], [140, 110], [80, 110]], float)

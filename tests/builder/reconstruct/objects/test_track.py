@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hoiset.builder.reconstruct.objects.track import Cue, apply, compose, follow, overlap, scale_of, warp_mask
+from hoiset.builder.reconstruct.objects.plane_maps import apply, compose, overlap, scale_of, warp_mask
+from hoiset.builder.reconstruct.objects.track import Cue, follow
 
 from ..conftest import search
 from ..scenes import DEPTH, LEFT_S, SKIN, TAKEN_S, Take, Thing, carried, ease, iou, moved, reaching, scene_of, take
